@@ -1,0 +1,147 @@
+"""The two networks: an actor that chooses torques and a critic that predicts returns.
+
+They share nothing (a decoupled actor-critic), so each has its own features, optimiser and
+learning rate, and the critic's large early errors cannot disturb the policy.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Activation = Literal["relu", "tanh"]
+
+LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+def make_mlp(
+    sizes: Sequence[int],
+    *,
+    activation: Activation,
+    layer_norm: bool,
+    output_gain: float,
+    generator: torch.Generator | None = None,
+) -> nn.Sequential:
+    """Make a perceptron: Linear, [LayerNorm,] activation, ..., Linear.
+
+    `sizes` are the widths from input to output. Weights are orthogonal with gain √2 in hidden
+    layers and `output_gain` in the last, biases zero (Saxe et al. 2014; Andrychowicz et al.
+    2021, section 3.2, on the small last layer). LayerNorm (Ba et al. 2016) stands before the
+    activation.
+    """
+    layers: list[nn.Module] = []
+    for index, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
+        linear = nn.Linear(fan_in, fan_out)
+        last = index == len(sizes) - 2
+        nn.init.orthogonal_(
+            linear.weight, gain=output_gain if last else math.sqrt(2.0), generator=generator
+        )
+        nn.init.zeros_(linear.bias)
+        layers.append(linear)
+        if not last:
+            if layer_norm:
+                layers.append(nn.LayerNorm(fan_out))
+            layers.append(nn.ReLU() if activation == "relu" else nn.Tanh())
+    return nn.Sequential(*layers)
+
+
+class Actor(nn.Module):
+    """Gaussian policy: state-dependent mean in (−1, 1), state-independent standard deviation.
+
+    The environment clips actions to ±1; the mean is bounded by tanh so that it can never drift
+    to where clipping hides its effect. `log_std` is one learned number per action.
+    """
+
+    def __init__(
+        self,
+        observation_dim: int,
+        action_dim: int,
+        *,
+        hidden_sizes: Sequence[int] = (64, 64),
+        activation: Activation = "relu",
+        layer_norm: bool = True,
+        initial_log_std: float = 0.0,
+        std_min: float = 1e-3,
+        std_max: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Make the network; `std_min` and `std_max` bound the standard deviation."""
+        super().__init__()
+        self.net = make_mlp(
+            [observation_dim, *hidden_sizes, action_dim],
+            activation=activation,
+            layer_norm=layer_norm,
+            output_gain=0.01,
+            generator=generator,
+        )
+        self.log_std = nn.Parameter(torch.full((action_dim,), float(initial_log_std)))
+        self.activation = activation
+        self.std_bounds = (std_min, std_max)
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Mean action, (..., observation_dim) -> (..., action_dim) in (−1, 1)."""
+        return torch.tanh(self.net(observation))
+
+    def bounded_log_std(self) -> Tensor:
+        """Logarithm of the standard deviation of each action, (action_dim,), within its bounds."""
+        return self.log_std.clamp(*map(math.log, self.std_bounds))
+
+    @torch.no_grad()
+    def project_log_std(self) -> None:
+        """Move `log_std` back within its bounds.
+
+        Called after an optimiser step: a clamped parameter that has left its range receives no
+        gradient and could never come back.
+        """
+        self.log_std.clamp_(*map(math.log, self.std_bounds))
+
+
+class Critic(nn.Module):
+    """State value V(s): (..., observation_dim) -> (...)."""
+
+    def __init__(
+        self,
+        observation_dim: int,
+        *,
+        hidden_sizes: Sequence[int] = (64, 64),
+        activation: Activation = "relu",
+        layer_norm: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Make the network."""
+        super().__init__()
+        self.net = make_mlp(
+            [observation_dim, *hidden_sizes, 1],
+            activation=activation,
+            layer_norm=layer_norm,
+            output_gain=1.0,
+            generator=generator,
+        )
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Predicted discounted sum of scaled rewards from this observation on."""
+        value: Tensor = self.net(observation).squeeze(-1)
+        return value
+
+
+def gaussian_log_prob(mean: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
+    """Log-density of independent Gaussians, summed over the last dimension.
+
+    `mean` and `action` (..., A), `log_std` (A,); returns (...) in nats:
+    log N(a; μ, σ) = −½ ((a − μ)/σ)² − log σ − ½ log 2π.
+    """
+    z = (action - mean) * torch.exp(-log_std)
+    return (-0.5 * z.square() - log_std - LOG_SQRT_2PI).sum(-1)
+
+
+def gaussian_entropy(log_std: Tensor) -> Tensor:
+    """Entropy in nats of independent Gaussians, summed over actions: Σ log σ + ½ log 2πe.
+
+    `log_std` (A,); returns a scalar.
+    """
+    return (log_std + 0.5 + LOG_SQRT_2PI).sum(-1)

@@ -1,0 +1,93 @@
+"""Running statistics: what turns raw observations into what the network sees.
+
+The statistics are part of the model. A policy that is shown observations scaled in another way
+than in training is another policy, usually one that falls; so they live in module buffers and
+are saved with every checkpoint.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class RunningMeanStd(nn.Module):
+    """Mean and variance of a stream of batches, merged exactly (Chan, Golub & LeVeque 1979).
+
+    The same numbers and the same starting point (mean 0, variance 1, count 1e-4) as
+    `gymnasium.wrappers.utils.RunningMeanStd`, so that the statistics of either can be read as
+    those of the other. All three buffers are float64: `mean` and `var` of the given shape,
+    `count` a scalar number of samples.
+    """
+
+    mean: Tensor
+    var: Tensor
+    count: Tensor
+
+    def __init__(self, shape: tuple[int, ...] = ()) -> None:
+        """Start empty statistics of samples of the given shape."""
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape, dtype=torch.float64))
+        self.register_buffer("var", torch.ones(shape, dtype=torch.float64))
+        self.register_buffer("count", torch.tensor(1e-4, dtype=torch.float64))
+
+    @torch.no_grad()
+    def update(self, batch: Tensor) -> None:
+        """Merge a batch of samples, shape `(N, *shape)`, N >= 1."""
+        batch_var, batch_mean = torch.var_mean(batch.to(torch.float64), dim=0, correction=0)
+        weight = batch.shape[0] / (float(self.count) + batch.shape[0])
+        delta = batch_mean - self.mean
+        self.mean.add_(delta, alpha=weight)
+        self.var.lerp_(batch_var, weight).addcmul_(delta, delta, value=weight * (1.0 - weight))
+        self.count.add_(batch.shape[0])
+
+
+class ObservationNormalizer(RunningMeanStd):
+    """Observations to zero mean and unit variance, clipped to ±`clip` standard deviations.
+
+    `forward` maps `(..., *shape)` of any float dtype to float32; the division is done in
+    float64, as in `gymnasium.wrappers.NormalizeObservation` (epsilon 1e-8).
+    """
+
+    epsilon = 1e-8
+    clip = 10.0
+
+    @torch.no_grad()
+    def forward(self, observation: Tensor) -> Tensor:
+        """Normalise with the statistics as they stand; does not update them."""
+        scaled = (observation.to(torch.float64) - self.mean) / torch.sqrt(self.var + self.epsilon)
+        return scaled.clamp(-self.clip, self.clip).to(torch.float32)
+
+
+class RewardScaler(RunningMeanStd):
+    """Rewards divided by the running standard deviation of the discounted return.
+
+    Engstrom et al. 2020, "Implementation matters", section 2, and Gymnasium's `NormalizeReward`
+    (epsilon 1e-8). The discounted return of an environment starts again when its episode ends, at
+    a time limit as well as at a termination. Scaled rewards are clipped to ±`clip`.
+    """
+
+    epsilon = 1e-8
+    clip = 10.0
+
+    discounted_return: Tensor
+
+    def __init__(self, num_envs: int, gamma: float) -> None:
+        """Track `num_envs` environments with discount factor `gamma`."""
+        super().__init__(())
+        self.gamma = gamma
+        self.register_buffer("discounted_return", torch.zeros(num_envs, dtype=torch.float64))
+
+    @torch.no_grad()
+    def forward(self, reward: Tensor, done: Tensor) -> Tensor:
+        """Update with one timestep and scale it.
+
+        `reward` (N,) raw, `done` (N,) bool, whether the episode ended with this reward;
+        returns (N,) float32.
+        """
+        reward = reward.to(torch.float64)
+        self.discounted_return.mul_(self.gamma).add_(reward)
+        self.update(self.discounted_return)
+        self.discounted_return.masked_fill_(done, 0.0)
+        scaled = reward / torch.sqrt(self.var + self.epsilon)
+        return scaled.clamp(-self.clip, self.clip).to(torch.float32)
