@@ -1,0 +1,410 @@
+"""The only room that touches model files: written atomically, read without trust.
+
+A model is two files. `X.pth` holds `{"policy": state_dict, "critic": state_dict, ...}` with
+further keys of plain types; `X_stats.pkl` beside it a pickled
+`gymnasium.wrappers.utils.RunningMeanStd`, the observation statistics. That is what the notebook
+this project grew from wrote, and its files can be read here and ours there. Ours also carry the
+SHA-256 of the statistics they belong with, so that a model can never be run with those of
+another.
+
+Reading runs no code from a file: weights through `torch.load(weights_only=True)` after a
+checksum of the archive, statistics through the unpickler of `bipedal.safe_pickle`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import time
+import warnings
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import torch
+from gymnasium.wrappers.utils import RunningMeanStd as GymnasiumRunningMeanStd
+from torch import Tensor
+
+from bipedal.config import MAX_HIDDEN_LAYERS, MAX_WIDTH
+from bipedal.envs import ACTION_DIM, OBSERVATION_DIM, FloatArray
+from bipedal.errors import UserError
+from bipedal.models import Activation, Actor, Critic
+from bipedal.normalizer import ObservationNormalizer
+from bipedal.safe_pickle import parse_statistics
+
+MAX_FILE_BYTES = 1 << 30
+MAX_STATISTICS_BYTES = 1 << 14
+"""The pickle of 24 means and variances takes less than 1 KiB."""
+PRETRAINED = Path(__file__).parent / "pretrained"
+
+
+@dataclass
+class Model:
+    """A policy that can be run: networks, the statistics they were trained with, their story."""
+
+    actor: Actor
+    critic: Critic
+    normalizer: ObservationNormalizer
+    info: dict[str, Any]
+    """What the file says of itself: env_id, preset, seed, iteration, timesteps ..."""
+
+    @torch.no_grad()
+    def act(self, observation: FloatArray) -> FloatArray:
+        """Greedy action (4,) for one raw observation (24,), both float32.
+
+        One observation at a time, on purpose: a batch may be summed in another order, and the
+        last bit of an action decides where a robot stands a thousand timesteps later.
+        """
+        mean: Tensor = self.actor(self.normalizer(torch.from_numpy(observation)))
+        return cast(FloatArray, mean.numpy())
+
+
+# Writing -----------------------------------------------------------------------------------------
+
+
+def atomic_write(*files: tuple[Path, bytes]) -> None:
+    """Replace files so that a reader sees the old or the new ones whole, never a part.
+
+    All are written to `NAME.tmp` beside their place and flushed to disk before the first is
+    renamed; the renames follow in the order given. If one cannot be written (OSError) the old
+    files stay as they were.
+    """
+    written: list[tuple[Path, Path]] = []
+    try:
+        for path, data in files:
+            temporary = temporary_path(path)
+            written.append((temporary, path))
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+    except BaseException:
+        for temporary, _ in written:
+            temporary.unlink(missing_ok=True)
+        raise
+    for temporary, path in written:
+        os.replace(temporary, path)
+    for directory in {path.parent for path, _ in files}:
+        _sync_directory(directory)
+
+
+def temporary_path(path: Path) -> Path:
+    """Where `atomic_write` prepares the contents of `path`."""
+    return path.with_name(path.name + ".tmp")
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name == "posix":
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def statistics_path(model_path: Path) -> Path:
+    """Return the place of the statistics of `X.pth`: `X_stats.pkl`."""
+    return model_path.with_name(model_path.stem + "_stats.pkl")
+
+
+def _to_bytes(contents: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(dict(contents), buffer)
+    return buffer.getvalue()
+
+
+def _statistics_to_bytes(normalizer: ObservationNormalizer) -> bytes:
+    statistics = GymnasiumRunningMeanStd(  # type: ignore[no-untyped-call]
+        shape=tuple(normalizer.mean.shape)
+    )
+    statistics.mean = normalizer.mean.cpu().numpy().copy()
+    statistics.var = normalizer.var.cpu().numpy().copy()
+    statistics.count = float(normalizer.count)
+    return pickle.dumps(statistics, protocol=4)
+
+
+def save_model(path: Path, model: Model) -> None:
+    """Write `path` (.pth) and its statistics.
+
+    Two renames cannot be one. A reader between them, or after a power cut there, finds new
+    statistics, an old model and the new model still under its temporary name; the digest tells it
+    that these two belong together (see `load_model`). The next save first makes the rename
+    that was missed, so that it may be cut off as well.
+    """
+    if _read_unrenamed(path) is not None:
+        os.replace(temporary_path(path), path)
+    statistics = _statistics_to_bytes(model.normalizer)
+    contents = {
+        **model.info,
+        "policy": {name: t.cpu() for name, t in model.actor.state_dict().items()},
+        "critic": {name: t.cpu() for name, t in model.critic.state_dict().items()},
+        "activation": model.actor.activation,
+        "std_bounds": list(model.actor.std_bounds),
+        "statistics_sha256": hashlib.sha256(statistics).hexdigest(),
+    }
+    atomic_write((statistics_path(path), statistics), (path, _to_bytes(contents)))
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write everything an exact resume needs, one file: tensors and plain types."""
+    atomic_write((path, _to_bytes(state)))
+
+
+# Reading -----------------------------------------------------------------------------------------
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        if not path.is_file():  # a device or a pipe may never end
+            raise UserError(f"cannot read {path}: it is not a file")
+        if path.stat().st_size > limit:
+            raise UserError(f"{path} is too large to be one of this project's files")
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _repack(path: Path, data: bytes) -> io.BytesIO:
+    """Check the archive that a model file is, and write it anew.
+
+    torch looks neither at checksums nor twice at the directory (one flipped bit there makes it
+    return memory that was never written), so it gets to see an archive of Python's making only.
+    """
+    clean = io.BytesIO()
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(clean, "w") as copy:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > len(data):
+                raise UserError(f"{path} unpacks to more than it holds, which no model file does")
+            for entry in entries:
+                copy.writestr(entry.filename, archive.read(entry))  # checks the checksum
+    except UserError:
+        raise
+    except Exception:
+        raise UserError(
+            f"{path} is not a model file, or it is damaged: train or copy it again"
+        ) from None
+    clean.seek(0)
+    return clean
+
+
+def _read_torch(path: Path, data: bytes) -> dict[str, Any]:
+    """Load a torch archive that may have been damaged or forged; UserError says which."""
+    archive = _repack(path, data)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            contents = torch.load(archive, map_location="cpu", weights_only=True)
+    except Exception:
+        raise UserError(
+            f"{path} holds more than weights and plain values, which may run code when loaded; "
+            "nothing of it was run"
+        ) from None
+    if not isinstance(contents, dict):
+        raise UserError(f"{path} does not hold the dictionary that a model file holds")
+    return contents
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read what `save_state` wrote."""
+    return _read_torch(path, _read(path, MAX_FILE_BYTES))
+
+
+def resolve_model_path(spec: str | Path) -> Path:
+    """Find the `.pth` of a MODEL: a file, a run directory (its best) or `pretrained:NAME`."""
+    text = str(spec)
+    if text.startswith("pretrained:"):
+        name = text.removeprefix("pretrained:")
+        names = sorted(path.stem for path in PRETRAINED.glob("*.pth"))
+        if name not in names:
+            raise UserError(f"there is no {text}: known are {', '.join(names) or 'none'}")
+        return PRETRAINED / f"{name}.pth"
+    path = Path(text)
+    if os.path.isdir(path):  # Path.is_dir raises for a name that is too long
+        best = path / "saved_models" / "best_model.pth"
+        if not os.path.exists(best):
+            raise UserError(f"{path} holds no saved_models/best_model.pth: is it a run directory?")
+        return best
+    if not os.path.exists(path):
+        raise UserError(
+            f"there is no model {text}: give a .pth file, a run directory or pretrained:NAME"
+        )
+    return path
+
+
+def _read_pair(path: Path) -> tuple[dict[str, Any], bytes | None]:
+    """Read a model and the statistics that belong to it (None where there is no such file)."""
+    for attempt in range(3):
+        contents = _read_torch(path, _read(path, MAX_FILE_BYTES))
+        if not os.path.exists(statistics_path(path)):
+            return contents, None
+        statistics = _read(statistics_path(path), MAX_STATISTICS_BYTES)
+        digest = hashlib.sha256(statistics).hexdigest()
+        if contents.get("statistics_sha256", digest) == digest:
+            return contents, statistics
+        unrenamed = _read_unrenamed(path)
+        if unrenamed is not None and unrenamed.get("statistics_sha256") == digest:
+            return unrenamed, statistics
+        if attempt < 2:
+            time.sleep(0.05)  # a save may be under way
+    raise UserError(
+        f"{statistics_path(path)} are not the statistics that {path} was saved with (damaged, or "
+        "of another model)"
+    )
+
+
+def _read_unrenamed(path: Path) -> dict[str, Any] | None:
+    """Read the model of a save that ended between its two renames; None if there was none."""
+    try:
+        contents = _read_torch(path, _read(temporary_path(path), MAX_FILE_BYTES))
+        digest = hashlib.sha256(_read(statistics_path(path), MAX_STATISTICS_BYTES)).hexdigest()
+    except UserError:
+        return None
+    return contents if contents.get("statistics_sha256") == digest else None
+
+
+def load_model(spec: str | Path, *, allow_missing_statistics: bool = False) -> Model:
+    """Read a model; `spec` is a `.pth` file, a run directory or `pretrained:NAME`.
+
+    Sizes and LayerNorm are read off the weights, so the notebook's files need no configuration.
+    Raises `UserError` for anything that is not a sound model of this robot with its own
+    statistics; with `allow_missing_statistics` their file may be absent (observations then go
+    in as they are, clipped to ±10).
+    """
+    path = resolve_model_path(spec)
+    contents, statistics = _read_pair(path)
+    if statistics is None and not allow_missing_statistics:
+        raise UserError(
+            f"{statistics_path(path)} is missing: without its statistics a policy sees another "
+            "world and falls; put the file back (only evaluate runs without: --statistics none)"
+        )
+    if statistics is None:
+        normalizer = ObservationNormalizer((OBSERVATION_DIM,))
+    else:
+        normalizer = parse_statistics(statistics, str(statistics_path(path)))
+    actor, critic = _networks(path, contents)
+    own = ("policy", "critic", "activation", "std_bounds", "statistics_sha256")
+    info = {key: value for key, value in contents.items() if key not in own}
+    return Model(actor, critic, normalizer, info)
+
+
+def describe_model(spec: str | Path) -> dict[str, Any]:
+    """Say what a model's files hold, in plain types; statistics may be missing, nothing is run."""
+    path = resolve_model_path(spec)
+    model = load_model(path, allow_missing_statistics=True)
+    found = os.path.exists(statistics_path(path))
+    widths = [m.out_features for m in model.actor.net if isinstance(m, torch.nn.Linear)]
+    facts = {
+        "path": str(path),
+        "sha256": hashlib.sha256(_read(path, MAX_FILE_BYTES)).hexdigest(),
+        "statistics": str(statistics_path(path)) if found else "missing",
+        "layers": "-".join(map(str, [OBSERVATION_DIM, *widths])),
+        "activation": model.actor.activation,
+        "layer_norm": any(isinstance(layer, torch.nn.LayerNorm) for layer in model.actor.net),
+        "policy_parameters": sum(p.numel() for p in model.actor.parameters()),
+        "critic_parameters": sum(p.numel() for p in model.critic.parameters()),
+        "action_std": model.actor.bounded_log_std().exp().tolist(),
+        "observation_count": float(model.normalizer.count) if found else None,
+        "observation_mean": model.normalizer.mean.tolist() if found else None,
+        "observation_std": model.normalizer.var.sqrt().tolist() if found else None,
+    }
+    said = {k: v for k, v in model.info.items() if k not in facts and _is_plain(k) and _is_plain(v)}
+    return {**facts, **said}
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value out of a file may be shown: a number, or a short text without controls."""
+    if isinstance(value, str):
+        return len(value) <= 200 and value.isprintable()
+    return isinstance(value, int | float) and abs(value) < 1e300  # not NaN, not a page of digits
+
+
+def _weights(state: object) -> dict[str, Tensor]:
+    """Check that a state_dict out of a file holds plain float tensors; ValueError if not."""
+    if not isinstance(state, dict):
+        raise ValueError("not a state_dict")
+    for tensor in state.values():
+        plain = type(tensor) in (Tensor, torch.nn.Parameter) and tensor.layout is torch.strided
+        if not plain or tensor.device.type != "cpu" or not tensor.is_floating_point():
+            raise ValueError("not weights")
+        if not tensor.is_contiguous():  # a few bytes can be viewed as a tensor of any size
+            raise ValueError("a view")
+    return dict(state)
+
+
+def _layer_sizes(weights: Mapping[str, Tensor]) -> tuple[list[int], bool]:
+    """Widths from input to output, and whether there is LayerNorm, from `net.N.weight` keys."""
+    names = [name for name in weights if name.startswith("net.") and name.endswith(".weight")]
+    names.sort(key=lambda name: int(name.split(".")[1]))
+    linear = [weights[name].shape for name in names if weights[name].dim() == 2]
+    sizes = [linear[0][1], *(shape[0] for shape in linear)]
+    if not all(0 < size <= MAX_WIDTH for size in sizes) or len(sizes) > MAX_HIDDEN_LAYERS + 2:
+        raise ValueError("larger than any network of this project")
+    return sizes, len(linear) < len(names)
+
+
+def _std_bounds(value: object) -> tuple[float, float]:
+    """Check the bounds of the standard deviation out of a file; ValueError if they make none."""
+    if not isinstance(value, list | tuple):
+        raise ValueError("not two numbers")
+    std_min, std_max = value
+    if not isinstance(std_min, int | float) or not isinstance(std_max, int | float):
+        raise ValueError("not two numbers")
+    if not 0 < std_min <= std_max < 1e300:
+        raise ValueError("not a range")
+    return float(std_min), float(std_max)
+
+
+def _networks(path: Path, contents: Mapping[str, Any]) -> tuple[Actor, Critic]:
+    """Build both networks in the sizes of their weights and load them."""
+    try:
+        policy = _weights(contents["policy"])
+        value = _weights(contents["critic"])
+        policy["log_std"] = policy["log_std"].reshape(-1)
+        policy_sizes, policy_norm = _layer_sizes(policy)
+        value_sizes, value_norm = _layer_sizes(value)
+        ends = (policy_sizes[0], policy_sizes[-1], value_sizes[0], value_sizes[-1])
+        activation: Activation = contents.get("activation", "relu")
+        if activation not in get_args(Activation):
+            raise ValueError("unknown activation")
+        std_min, std_max = _std_bounds(contents.get("std_bounds", (1e-3, 1.0)))
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError):
+        raise UserError(
+            f"{path} does not hold the weights of a policy and a critic as this project writes them"
+        ) from None
+    if ends != (OBSERVATION_DIM, ACTION_DIM, OBSERVATION_DIM, 1):
+        raise UserError(
+            f"{path} has a policy from {ends[0]} to {ends[1]} and a critic from {ends[2]} to "
+            f"{ends[3]} numbers; this robot needs {OBSERVATION_DIM} to {ACTION_DIM} and "
+            f"{OBSERVATION_DIM} to 1"
+        )
+    try:
+        actor = Actor(
+            OBSERVATION_DIM,
+            ACTION_DIM,
+            hidden_sizes=_hidden(policy_sizes),
+            activation=activation,
+            layer_norm=policy_norm,
+            std_min=std_min,
+            std_max=std_max,
+        )
+        critic = Critic(
+            OBSERVATION_DIM,
+            hidden_sizes=_hidden(value_sizes),
+            activation=activation,
+            layer_norm=value_norm,
+        )
+        actor.load_state_dict(policy)
+        critic.load_state_dict(value)
+    except (RuntimeError, ValueError, TypeError):
+        raise UserError(f"the layers in {path} do not fit one another") from None
+    if not all(torch.isfinite(p).all() for p in (*actor.parameters(), *critic.parameters())):
+        raise UserError(f"{path} holds weights that are not finite")
+    return actor, critic
+
+
+def _hidden(sizes: Sequence[int]) -> tuple[int, ...]:
+    return tuple(sizes[1:-1])

@@ -1,0 +1,282 @@
+"""Every hyperparameter: its meaning, its unit, its source; and the presets."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_type_hints
+
+from bipedal.envs import ENGINES, ENV_IDS
+from bipedal.errors import UserError
+
+MAX_WIDTH, MAX_HIDDEN_LAYERS = 4096, 14
+"""Of a network: a model file that claims more is refused."""
+MAX_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that decides a training run, apart from the machine."""
+
+    preset: str = "default"
+    """Name of the preset that the other values start from."""
+    env_id: str = "BipedalWalker-v3"
+    """Gymnasium environment: BipedalWalker-v3 or BipedalWalkerHardcore-v3."""
+    engine: str = "gymnasium"
+    """What steps the environments while training; scores are always Gymnasium's."""
+    total_timesteps: int = 2_500_000
+    """Environment steps to train for, all environments together; whole iterations, rounded up."""
+    seed: int = 0
+    """Decides initial weights, sampled actions, shuffling and terrains."""
+    init_from: str | None = None
+    """Model to start from (.pth, run directory or pretrained:NAME): weights and statistics."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the networks live; auto takes a GPU if there is one."""
+
+    num_envs: int = 64
+    """Environments stepped together."""
+    rollout_steps: int = 128
+    """Timesteps a rollout takes from each environment."""
+    minibatch_size: int = 1024
+    """Samples in one gradient step."""
+    epochs: int = 10
+    """Passes over each rollout."""
+    policy_learning_rate: float = 5e-4
+    """Adam step size of the actor."""
+    critic_learning_rate: float = 5e-4
+    """Adam step size of the critic."""
+    learning_rate_schedule: Literal["constant", "linear", "adaptive"] = "linear"
+    """constant; linear: annealed to 0 over the run; adaptive: kept near target_kl."""
+    target_kl: float = 0.01
+    """Change of policy per iteration, in nats, that the adaptive schedule aims at."""
+    gamma: float = 0.99
+    """Discount factor γ per timestep."""
+    gae_lambda: float = 0.95
+    """λ of generalised advantage estimation."""
+    clip_range: float = 0.2
+    """ε of the clipped surrogate: how far the probability ratio may leave 1."""
+    entropy_coefficient: float = 0.0
+    """Weight of the policy's entropy (nats) in its objective."""
+    max_grad_norm: float = 0.5
+    """Largest global norm of a gradient, for each network."""
+    adam_epsilon: float = 1e-5
+    """Adam's ε."""
+
+    hidden_sizes: tuple[int, ...] = (64, 64)
+    """Widths of the hidden layers, the same for actor and critic."""
+    activation: Literal["relu", "tanh"] = "relu"
+    """Nonlinearity of the hidden layers."""
+    layer_norm: bool = True
+    """LayerNorm before each activation."""
+    initial_log_std: float = -0.5
+    """Logarithm of the initial standard deviation of every action."""
+    std_min: float = 1e-3
+    """Smallest standard deviation of an action."""
+    std_max: float = 0.61
+    """Largest standard deviation of an action when training begins."""
+    final_std_max: float = 0.1
+    """The same when it ends, linear in between: the greedy policy becomes what is trained."""
+
+    checkpoint_interval: int = 100
+    """Iterations between numbered checkpoints."""
+    evaluation_interval: int = 15
+    """Iterations between greedy evaluations with gait analysis; 0 for none."""
+    evaluation_episodes: int = 20
+    """Episodes of each of those evaluations."""
+    video_interval: int = 0
+    """Iterations between videos of the greedy policy; 0 for none."""
+    best_by: Literal["training", "evaluation"] = "evaluation"
+    """What decides which model is the best: the last training episodes, or greedy evaluations."""
+    best_window: int = 50
+    """Number of those last training episodes; their mean return is logged in any case."""
+    final_episodes: int = 100
+    """Fresh episodes that score the best model when training ends; 0 for none."""
+
+    @property
+    def batch_size(self) -> int:
+        """Samples of one iteration."""
+        return self.num_envs * self.rollout_steps
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of the whole run."""
+        return math.ceil(self.total_timesteps / self.batch_size)
+
+    def validate(self) -> None:
+        """Raise `UserError` with one sentence if a value makes no sense."""
+        known: Mapping[str, tuple[str, ...]] = {
+            "preset": tuple(PRESETS),
+            "env_id": ENV_IDS,
+            "engine": tuple(ENGINES),
+            **{
+                name: _choices(name)
+                for name in ("device", "learning_rate_schedule", "activation", "best_by")
+            },
+        }
+        for name, choices in known.items():
+            if getattr(self, name) not in choices:
+                raise UserError(
+                    f"unknown {_flag(name)} {getattr(self, name)!r}: "
+                    f"choose one of {', '.join(choices)}"
+                )
+        for field in (
+            "total_timesteps", "num_envs", "rollout_steps", "minibatch_size", "epochs",
+            "policy_learning_rate", "critic_learning_rate", "target_kl", "gamma",
+            "clip_range",
+            "max_grad_norm", "adam_epsilon", "std_min", "std_max",
+            "final_std_max", "checkpoint_interval", "evaluation_episodes", "best_window",
+        ):  # fmt: skip
+            if not 0 < getattr(self, field) < math.inf:
+                raise UserError(f"{_flag(field)} must be above 0, not {getattr(self, field)}")
+        for field in (
+            "seed", "gae_lambda", "entropy_coefficient", "evaluation_interval", "video_interval",
+            "final_episodes",
+        ):  # fmt: skip
+            if not 0 <= getattr(self, field) < math.inf:
+                raise UserError(f"{_flag(field)} must be 0 or more, not {getattr(self, field)}")
+        if self.seed > MAX_SEED:
+            raise UserError(f"--seed must be at most {MAX_SEED}, not {self.seed}")
+        for field in ("gamma", "gae_lambda"):
+            if getattr(self, field) > 1:
+                raise UserError(f"{_flag(field)} must be at most 1, not {getattr(self, field)}")
+        if self.best_by == "evaluation" and self.evaluation_interval == 0:
+            raise UserError("--best-by evaluation needs an --evaluation-interval above 0")
+        if self.minibatch_size > self.batch_size:
+            raise UserError(
+                f"--minibatch-size {self.minibatch_size} is larger than the batch of "
+                f"{self.num_envs} environments x {self.rollout_steps} steps = {self.batch_size}"
+            )
+        if not 0 < len(self.hidden_sizes) <= MAX_HIDDEN_LAYERS or not all(
+            0 < size <= MAX_WIDTH for size in self.hidden_sizes
+        ):
+            raise UserError(
+                f"--hidden-sizes must be one to {MAX_HIDDEN_LAYERS} widths from 1 to {MAX_WIDTH}"
+            )
+        if self.final_std_max < self.std_min:
+            raise UserError(
+                f"--final-std-max {self.final_std_max} is below --std-min {self.std_min}"
+            )
+        if not math.log(self.std_min) <= self.initial_log_std <= math.log(self.std_max):
+            raise UserError(
+                f"--initial-log-std {self.initial_log_std} is outside the logarithms of "
+                f"--std-min {self.std_min} and --std-max {self.std_max}"
+            )
+
+
+def _choices(field: str) -> tuple[str, ...]:
+    """Values that a field with a Literal type may have."""
+    choices: tuple[str, ...] = get_args(get_type_hints(TrainConfig)[field])
+    return choices
+
+
+def _flag(field: str) -> str:
+    return "--" + field.replace("_", "-")
+
+
+SEED = TrainConfig(
+    preset="seed",
+    total_timesteps=1_500 * 2_048,
+    seed=9,
+    num_envs=1,
+    rollout_steps=2_048,
+    minibatch_size=64,
+    epochs=10,
+    policy_learning_rate=3e-4,
+    critic_learning_rate=4e-4,
+    learning_rate_schedule="constant",
+    gamma=0.99,
+    gae_lambda=0.95,
+    clip_range=0.2,
+    entropy_coefficient=0.001,
+    max_grad_norm=0.5,
+    adam_epsilon=1e-8,
+    hidden_sizes=(256, 256),
+    activation="relu",
+    layer_norm=True,
+    initial_log_std=0.0,
+    std_min=1e-3,
+    std_max=1.0,
+    final_std_max=1.0,
+    checkpoint_interval=100,
+    evaluation_interval=50,
+    evaluation_episodes=3,
+    video_interval=50,
+    best_by="training",
+    best_window=50,
+)
+"""The notebook that this project grew from: its every number, in one environment.
+
+1,500 iterations of 2,048 steps, minibatches of 64, 10 epochs, Adam at 3e-4 (policy) and 4e-4
+(critic) with PyTorch's ε, 256-256 ReLU with LayerNorm, standard deviation within [1e-3, 1] and
+initially 1, seed 9, a checkpoint every 100 iterations, a video every 50, the best model by the
+mean of the last 50 episodes.
+
+Where the notebook was plainly wrong this does it right: a time limit is not a termination (V of
+the final observation is bootstrapped), the rollout's end is bootstrapped with V instead of 0,
+and videos are recorded with the training statistics instead of fresh ones. One more difference:
+`log_std` is moved back into its range after a step, because a clamped one gets no gradient.
+"""
+
+DEFAULT = TrainConfig()
+"""The walker for a laptop."""
+
+HARDCORE_FINETUNE = dataclasses.replace(
+    DEFAULT,
+    preset="hardcore-finetune",
+    env_id="BipedalWalkerHardcore-v3",
+    total_timesteps=5_000_000,
+    init_from="pretrained:walker",
+    policy_learning_rate=1e-5,
+    critic_learning_rate=1e-5,
+    learning_rate_schedule="constant",
+    entropy_coefficient=0.01,
+    std_max=1.0,
+    final_std_max=1.0,
+)
+"""The notebook's plan for Hardcore: a walker's weights *and its statistics*, then small steps.
+
+Learning rate 1e-5 and ten times the notebook's entropy coefficient; the rest as `default`.
+Layer sizes are those of the model it starts from.
+"""
+
+PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
+    {config.preset: config for config in (DEFAULT, SEED, HARDCORE_FINETUNE)}
+)
+
+
+def get_preset(name: str) -> TrainConfig:
+    """Look a preset up; UserError with the known names if there is none."""
+    if name not in PRESETS:
+        raise UserError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def config_to_json(config: TrainConfig) -> dict[str, Any]:
+    """Make plain types of a configuration."""
+    return {**dataclasses.asdict(config), "hidden_sizes": list(config.hidden_sizes)}
+
+
+def config_from_json(data: Mapping[str, Any]) -> TrainConfig:
+    """Undo `config_to_json`; UserError if a field is unknown, missing or of another type."""
+    fields = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
+    if set(data) != set(fields):
+        odd = ", ".join(sorted(set(data) ^ set(fields)))
+        raise UserError(f"this configuration is of another version of bipedal (fields: {odd})")
+    data = {**data, "hidden_sizes": _to_tuple(data["hidden_sizes"])}
+    for name, default in fields.items():
+        kinds = {type(None): (str, type(None)), float: (float, int)}.get(
+            type(default), (type(default),)
+        )
+        if type(data[name]) not in kinds:
+            raise UserError(f"this configuration is damaged: {_flag(name)} is {data[name]!r}")
+    return TrainConfig(**data)
+
+
+def _to_tuple(value: object) -> object:
+    """Make a tuple of a list of integers; anything else stays what it is."""
+    if isinstance(value, list) and all(type(part) is int for part in value):
+        return tuple(value)
+    return value

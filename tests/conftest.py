@@ -1,0 +1,93 @@
+"""What several test files share: a small model, and a very short run."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from bipedal.checkpoint import Model
+from bipedal.config import DEFAULT, TrainConfig
+from bipedal.envs import ACTION_DIM, OBSERVATION_DIM
+from bipedal.models import Activation, Actor, Critic
+from bipedal.normalizer import ObservationNormalizer
+
+ModelMaker = Callable[..., Model]
+
+TINY = dataclasses.replace(
+    DEFAULT,
+    total_timesteps=384,
+    num_envs=1,
+    rollout_steps=128,
+    minibatch_size=64,
+    epochs=1,
+    hidden_sizes=(8, 8),
+    checkpoint_interval=2,
+    evaluation_interval=2,
+    evaluation_episodes=1,
+    final_episodes=0,
+)
+"""A configuration that trains in a second or two, in this process."""
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> TrainConfig:
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def make_model() -> ModelMaker:
+    """A maker of models with random weights and statistics that differ in every number."""
+
+    def make(
+        hidden_sizes: tuple[int, ...] = (8, 8),
+        *,
+        activation: Activation = "relu",
+        layer_norm: bool = True,
+        seed: int = 0,
+    ) -> Model:
+        generator = torch.Generator().manual_seed(seed)
+        actor = Actor(
+            OBSERVATION_DIM,
+            ACTION_DIM,
+            hidden_sizes=hidden_sizes,
+            activation=activation,
+            layer_norm=layer_norm,
+        )
+        critic = Critic(
+            OBSERVATION_DIM, hidden_sizes=hidden_sizes, activation=activation, layer_norm=layer_norm
+        )
+        normalizer = ObservationNormalizer((OBSERVATION_DIM,))
+        with torch.no_grad():
+            for parameter in (*actor.parameters(), *critic.parameters()):
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5)
+            actor.log_std.copy_(torch.rand(ACTION_DIM, generator=generator) - 2.0)
+        for scale in (1.0, 3.0):
+            batch = torch.randn((100, OBSERVATION_DIM), generator=generator, dtype=torch.float64)
+            normalizer.update(scale * batch + torch.arange(OBSERVATION_DIM) / 10)
+        info = {"env_id": "BipedalWalker-v3", "preset": "default", "seed": seed, "iteration": 7}
+        return Model(actor, critic, normalizer, info)
+
+    return make
+
+
+@pytest.fixture
+def model(make_model: ModelMaker) -> Model:
+    """A 24-8-8-4 policy and its critic."""
+    return make_model()
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory of a finished run of 384 timesteps; copy it before changing it."""
+    from bipedal.train import train
+
+    run_dir = tmp_path_factory.mktemp("runs") / "tiny"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert train(TINY, run_dir).finished
+    return run_dir
