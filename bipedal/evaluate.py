@@ -1,0 +1,199 @@
+"""Score a policy: greedy, frozen statistics, raw reward, Gymnasium's own environment.
+
+Episode i of `seed` S is `reset(seed=S + i)` of a *fresh* environment and the network sees one
+observation at a time, so that anybody can check a score from the two model files alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+import torch
+
+from bipedal.checkpoint import Model
+from bipedal.envs import OBSERVATION_DIM, FloatArray, make_env
+from bipedal.errors import UserError
+from bipedal.gait import DT, Gait, Trajectory, TrajectoryRecorder, analyse, summarise
+from bipedal.normalizer import ObservationNormalizer
+
+Policy = Callable[[FloatArray], FloatArray]
+"""One raw observation (24,) to one action (4,), both float32."""
+
+Statistics = Literal["saved", "none", "fresh"]
+"""Which observation statistics a policy is shown the world through."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One episode and how the robot moved in it."""
+
+    seed: int
+    episodic_return: float
+    """Undiscounted sum of raw rewards."""
+    length: int
+    """Timesteps."""
+    fell: bool
+    distance: float
+    """Metres walked."""
+    gait: Gait
+    trajectory: Trajectory | None
+    """Row by row, where it was asked for."""
+
+
+def run_episode(policy: Policy, env_id: str, seed: int, *, keep_trajectory: bool = True) -> Episode:
+    """Play one whole episode in a fresh environment seeded with `seed`."""
+    env = make_env(env_id)
+    observation, _ = env.reset(seed=seed)
+    recorder = TrajectoryRecorder(env, seed)
+    terminated = truncated = False
+    episodic_return = 0.0
+    while not (terminated or truncated):
+        observation, reward, terminated, truncated, _ = env.step(policy(observation))
+        recorder.record(float(reward))
+        episodic_return += float(reward)
+    env.close()
+    trajectory = recorder.finish(terminated, truncated)
+    return Episode(
+        seed=seed,
+        episodic_return=episodic_return,
+        length=len(trajectory.rewards),
+        fell=trajectory.fell,
+        distance=float(trajectory.hull_position[-1, 0] - trajectory.start_x),
+        gait=analyse(trajectory),
+        trajectory=trajectory if keep_trajectory else None,
+    )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a number of episodes say of a policy; `to_json` is the command's answer."""
+
+    env_id: str
+    seed: int
+    episodes: Sequence[Episode]
+
+    @property
+    def returns(self) -> FloatArray:
+        """Return of each episode, (episodes,)."""
+        return np.array([episode.episodic_return for episode in self.episodes])
+
+    @property
+    def mean_return(self) -> float:
+        """Mean undiscounted return."""
+        return float(self.returns.mean())
+
+    def to_json(self) -> dict[str, Any]:
+        """Make plain types; speeds in m/s, lengths in timesteps, shares from 0 to 1."""
+        returns = self.returns
+        lengths = np.array([episode.length for episode in self.episodes])
+        distances = np.array([episode.distance for episode in self.episodes])
+        threshold = gymnasium.spec(self.env_id).reward_threshold
+        return {
+            "env_id": self.env_id,
+            "episodes": len(self.episodes),
+            "seed": self.seed,
+            "mean_return": float(returns.mean()),
+            "std_return": float(returns.std()),
+            "min_return": float(returns.min()),
+            "max_return": float(returns.max()),
+            "solved": threshold is not None and bool(returns.mean() >= threshold),
+            "fall_rate": float(np.mean([episode.fell for episode in self.episodes])),
+            "mean_length": float(lengths.mean()),
+            "mean_speed": float(distances.sum() / (lengths.sum() * DT)),
+            "gait": summarise([episode.gait for episode in self.episodes]),
+        }
+
+
+class _FreshStatistics:
+    """A policy that starts each episode knowing nothing of the world's scale.
+
+    What a new `NormalizeObservation` wrapper around an evaluation environment does: it forgets
+    the training statistics and estimates others on the way.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = dataclasses.replace(
+            model, normalizer=ObservationNormalizer((OBSERVATION_DIM,))
+        )
+
+    def __call__(self, observation: FloatArray) -> FloatArray:
+        self.model.normalizer.update(torch.from_numpy(observation)[None])
+        return self.model.act(observation)
+
+
+def make_policy(model: Model, statistics: Statistics = "saved") -> Policy:
+    """Make the greedy policy of a model; a `fresh` one serves one episode only."""
+    if statistics == "saved":
+        return model.act
+    if statistics == "none":
+        empty = ObservationNormalizer((OBSERVATION_DIM,))
+        return dataclasses.replace(model, normalizer=empty).act
+    return _FreshStatistics(model)
+
+
+def _run_one(model: Model, statistics: Statistics, env_id: str, seed: int) -> Episode:
+    return run_episode(make_policy(model, statistics), env_id, seed, keep_trajectory=False)
+
+
+def worker_pool(workers: int) -> ProcessPoolExecutor | None:
+    """Make processes for `evaluate`; None where one would be no faster than this process.
+
+    They are spawned when the first episode comes: a script needs the usual
+    `if __name__ == "__main__":` guard.
+    """
+    if workers < 2:
+        return None
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A pool's process does not notice that its parent was killed: watch for it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def evaluate(
+    model: Model,
+    env_id: str,
+    *,
+    episodes: int = 100,
+    seed: int = 0,
+    statistics: Statistics = "saved",
+    executor: Executor | None = None,
+    progress: Callable[[Iterable[Episode], int], Iterable[Episode]] = lambda items, total: items,
+) -> Evaluation:
+    """Play `episodes` episodes seeded `seed`, `seed + 1`, ... and sum them up.
+
+    With an `executor` (see `worker_pool`) they are played in parallel, to the same result.
+    `progress` may wrap the stream of episodes to show how far it is. Raises `UserError` for a
+    request that makes no sense.
+    """
+    if episodes < 1:
+        raise UserError(f"--episodes must be at least 1, not {episodes}")
+    if not 0 <= seed < 2**31:
+        raise UserError(f"--seed must be from 0 to {2**31 - 1}, not {seed}")
+    make_env(env_id).close()
+    run_one = functools.partial(_run_one, model, statistics, env_id)
+    run_all = map if executor is None else executor.map
+    stream = run_all(run_one, range(seed, seed + episodes))
+    return Evaluation(env_id, seed, list(progress(stream, episodes)))

@@ -1,0 +1,39 @@
+"""Score a walker from its two files alone: `python independent_score.py X.pth [EPISODES]`."""
+
+import pickle
+import sys
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import nn
+
+path, episodes = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 100
+weights = torch.load(path, weights_only=True)["policy"]
+with open(path.removesuffix(".pth") + "_stats.pkl", "rb") as file:
+    stats = pickle.load(file)  # your own file: a stranger's pickle may run code
+
+last = max(int(key.split(".")[1]) for key in weights if key.startswith("net."))
+layers: list[nn.Module] = []
+for index in range(last + 1):  # Linear, LayerNorm, ReLU, ..., Linear; a ReLU has no weights
+    weight = weights.get(f"net.{index}.weight")
+    if weight is None:
+        layers.append(nn.ReLU())
+    else:
+        layers.append((nn.Linear if weight.dim() == 2 else nn.LayerNorm)(*reversed(weight.shape)))
+net = nn.Sequential(*layers)
+net.load_state_dict({k.removeprefix("net."): v for k, v in weights.items() if k != "log_std"})
+
+returns = []
+for seed in range(episodes):
+    env = gym.make("BipedalWalker-v3")
+    obs, _ = env.reset(seed=seed)
+    total, done = 0.0, False
+    while not done:
+        obs = np.clip((obs - stats.mean) / np.sqrt(stats.var + 1e-8), -10, 10)
+        with torch.no_grad():
+            action = torch.tanh(net(torch.from_numpy(obs.astype(np.float32)))).numpy()
+        obs, reward, terminated, truncated, _ = env.step(action)
+        total, done = total + float(reward), terminated or truncated
+    returns.append(total)
+print(f"{np.mean(returns):.9f}")

@@ -1,0 +1,154 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
+
+from bipedal.checkpoint import Model, load_model, save_model
+from bipedal.envs import FloatArray, make_env
+from bipedal.errors import UserError
+from bipedal.evaluate import Evaluation, Policy, evaluate, make_policy, run_episode, worker_pool
+from bipedal.gait import GaitClass
+from bipedal.models import Actor, Critic
+from bipedal.normalizer import ObservationNormalizer
+
+ROOT = Path(__file__).parents[1]
+
+
+def heuristic() -> Policy:
+    walker = BipedalWalkerHeuristics()
+    return lambda observation: walker.step_heuristic(observation).astype(np.float32)
+
+
+@pytest.fixture
+def clumsy() -> Model:
+    """A random policy with statistics of its own: it falls, at a different time on each terrain."""
+    torch.manual_seed(4)
+    actor = Actor(24, 4, hidden_sizes=(16, 16))
+    with torch.no_grad():
+        list(actor.parameters())[-2].mul_(100.0)
+    normalizer = ObservationNormalizer((24,))
+    normalizer.update(torch.randn(200, 24) * 0.3 + 0.1)
+    return Model(actor, Critic(24, hidden_sizes=(16, 16)), normalizer, {})
+
+
+def test_an_episode_is_gymnasiums_own_from_a_fresh_reset() -> None:
+    episode = run_episode(heuristic(), "BipedalWalker-v3", seed=3)
+    env, policy = make_env("BipedalWalker-v3"), heuristic()
+    observation, _ = env.reset(seed=3)
+    rewards, done = [], False
+    while not done:
+        observation, reward, terminated, truncated, _ = env.step(policy(observation))
+        rewards.append(float(reward))
+        done = terminated or truncated
+    assert episode.episodic_return == sum(rewards)
+    assert episode.length == len(rewards)
+    assert episode.fell == (rewards[-1] == -100)
+
+
+def test_the_same_seed_is_the_same_episode_whatever_was_played_before() -> None:
+    first = run_episode(heuristic(), "BipedalWalker-v3", seed=3)
+    run_episode(heuristic(), "BipedalWalkerHardcore-v3", seed=9)
+    assert run_episode(heuristic(), "BipedalWalker-v3", seed=3).episodic_return == (
+        first.episodic_return
+    )
+
+
+def test_the_heuristic_walks() -> None:
+    episode = run_episode(heuristic(), "BipedalWalker-v3", seed=0)
+    assert episode.gait.gait_class == GaitClass.WALKING
+    assert episode.gait.duty_factor == pytest.approx(0.53, abs=0.02)
+    assert episode.gait.upper_contact_share == 0.0
+    assert episode.episodic_return > 290
+
+
+def test_episode_i_is_seeded_with_seed_plus_i(clumsy: Model) -> None:
+    result = evaluate(clumsy, "BipedalWalker-v3", episodes=3, seed=20)
+    expected = [
+        run_episode(clumsy.act, "BipedalWalker-v3", seed).episodic_return for seed in (20, 21, 22)
+    ]
+    assert result.returns.tolist() == expected
+    assert len(set(expected)) == 3
+
+
+def test_processes_change_nothing(clumsy: Model) -> None:
+    alone = evaluate(clumsy, "BipedalWalker-v3", episodes=4, seed=5)
+    with worker_pool(2) as pool:  # type: ignore[union-attr]
+        together = evaluate(clumsy, "BipedalWalker-v3", episodes=4, seed=5, executor=pool)
+    assert alone.to_json() == together.to_json()
+
+
+def test_the_summary_by_hand(clumsy: Model) -> None:
+    result = evaluate(clumsy, "BipedalWalker-v3", episodes=3)
+    summary = result.to_json()
+    returns = [e.episodic_return for e in result.episodes]
+    assert summary["mean_return"] == pytest.approx(sum(returns) / 3)
+    assert (summary["min_return"], summary["max_return"]) == (min(returns), max(returns))
+    assert summary["std_return"] == pytest.approx(np.std(returns))
+    assert summary["fall_rate"] == sum(e.fell for e in result.episodes) / 3
+    lengths = [e.length for e in result.episodes]
+    assert summary["mean_length"] == pytest.approx(sum(lengths) / 3)
+    distance = sum(e.distance for e in result.episodes)
+    assert summary["mean_speed"] == pytest.approx(distance / (sum(lengths) / 50))
+    assert summary["solved"] is False
+    json.dumps(summary, allow_nan=False)
+
+
+@pytest.mark.parametrize(("mean", "solved"), [(299.9, False), (300.0, True)])
+def test_solved_means_gymnasiums_threshold(clumsy: Model, mean: float, solved: bool) -> None:
+    episode = run_episode(clumsy.act, "BipedalWalker-v3", 0)
+    good = type(episode)(**{**vars(episode), "episodic_return": mean})
+    assert Evaluation("BipedalWalker-v3", 0, [good]).to_json()["solved"] is solved
+
+
+def test_statistics_are_frozen(clumsy: Model) -> None:
+    before = clumsy.normalizer.mean.clone()
+    evaluate(clumsy, "BipedalWalker-v3", episodes=1)
+    assert torch.equal(clumsy.normalizer.mean, before)
+
+
+def test_saved_missing_and_fresh_statistics_are_three_policies(clumsy: Model) -> None:
+    observation = make_env("BipedalWalker-v3").reset(seed=0)[0]
+    saved, none, fresh = (make_policy(clumsy, kind) for kind in ("saved", "none", "fresh"))
+    with torch.no_grad():
+        raw: FloatArray = clumsy.actor(torch.from_numpy(observation)).numpy()
+    np.testing.assert_array_equal(none(observation), raw)
+    assert not np.array_equal(saved(observation), raw)
+    assert not np.array_equal(fresh(observation), raw)
+
+
+def test_fresh_statistics_start_anew_each_episode(clumsy: Model) -> None:
+    both = evaluate(clumsy, "BipedalWalker-v3", episodes=2, seed=0, statistics="fresh")
+    second = evaluate(clumsy, "BipedalWalker-v3", episodes=1, seed=1, statistics="fresh")
+    assert both.returns[1] == second.returns[0]
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"episodes": 0}, "--episodes must be at least 1"),
+        ({"seed": -1}, "--seed must be from 0"),
+        ({"env_id": "Ant-v5"}, "unknown environment 'Ant-v5'"),
+    ],
+)
+def test_wrong_requests(clumsy: Model, request_: dict[str, object], message: str) -> None:
+    arguments = {"env_id": "BipedalWalker-v3", **request_}
+    with pytest.raises(UserError, match=message):
+        evaluate(clumsy, **arguments)  # type: ignore[arg-type]
+
+
+def test_an_independent_script_finds_the_same_score(clumsy: Model, tmp_path: Path) -> None:
+    """Forty lines that share nothing with the package, on the two files alone."""
+    path = tmp_path / "model.pth"
+    save_model(path, clumsy)
+    script = ROOT / "examples" / "independent_score.py"
+    assert len(script.read_text().splitlines()) <= 40
+    answer = subprocess.run(
+        [sys.executable, str(script), str(path), "3"], check=True, capture_output=True, text=True
+    )
+    ours = evaluate(load_model(path), "BipedalWalker-v3", episodes=3).mean_return
+    assert float(answer.stdout) == pytest.approx(ours, abs=1e-6)
