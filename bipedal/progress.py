@@ -1,0 +1,71 @@
+"""Show how a job is getting on, on standard error: a live bar on a terminal, lines in a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, track
+
+from bipedal.train import Progress as TrainingProgress
+
+T = TypeVar("T")
+
+LINE_SECONDS = 10.0
+"""Time between two lines where there is no terminal."""
+
+console = Console(stderr=True, highlight=False)
+
+
+class TrainingDisplay:
+    """Follows a training run; use as a context manager and as `on_iteration`."""
+
+    def __init__(self) -> None:
+        """Make the display; nothing is drawn yet."""
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("training", total=None, numbers="starting environments")
+        self._last_line = -LINE_SECONDS
+
+    def __enter__(self) -> TrainingDisplay:
+        """Start drawing."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop drawing and leave the last state on the screen."""
+        self._bar.stop()
+
+    def __call__(self, progress: TrainingProgress) -> None:
+        """Show the state after an iteration."""
+        numbers = (
+            f"{progress.timesteps / 1e6:.2f}M/{progress.total_timesteps / 1e6:.2f}M timesteps  "
+            f"return {progress.mean_return:6.1f}  std {progress.std:.2f}  "
+            f"{progress.steps_per_second:,.0f} steps/s"
+        )
+        self._bar.update(
+            self._task,
+            completed=progress.timesteps,
+            total=progress.total_timesteps,
+            numbers=numbers,
+        )
+        now = time.monotonic()
+        last = progress.iteration == progress.iterations
+        if not console.is_terminal and (last or now - self._last_line >= LINE_SECONDS):
+            self._last_line = now
+            console.print(f"{progress.elapsed:7.1f} s  {numbers}", soft_wrap=True)
+
+
+def track_items(description: str, items: Iterable[T], total: int) -> Iterator[T]:
+    """Pass items on and show how many of `total` have come."""
+    yield from track(
+        items, description, total=total, console=console, disable=not console.is_terminal
+    )

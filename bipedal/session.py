@@ -1,0 +1,129 @@
+"""A training run at a terminal: where it goes, how it is watched and stopped, how it scored."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from bipedal.checkpoint import Model, atomic_write, load_model
+from bipedal.config import TrainConfig
+from bipedal.envs import usable_cores
+from bipedal.errors import UserError
+from bipedal.evaluate import Evaluation, Statistics, evaluate, worker_pool
+from bipedal.progress import TrainingDisplay, console, track_items
+from bipedal.train import train
+
+RUNS = Path("runs")
+FINAL_SEED = 1_000_000
+"""First terrain of the closing score; neither training nor its evaluations play these."""
+
+
+def _say(sentence: str) -> None:
+    """Print a line on standard error as it is: a path may look like markup, and is copied whole."""
+    console.print(sentence, markup=False, emoji=False, soft_wrap=True)
+
+
+def new_run_dir(config: TrainConfig) -> Path:
+    """Name a new run after what it trains; a number is added if the name is taken."""
+    config.validate()
+    name = f"{config.env_id}-{config.preset}-seed{config.seed}"
+    number, path = 1, RUNS / name
+    while path.exists():
+        number += 1
+        path = RUNS / f"{name}-{number}"
+    return path
+
+
+def find_latest_run() -> Path:
+    """Find the run under `runs/` that was written to last; UserError if there is none."""
+    states = [*RUNS.glob("*/saved_models/resume.pt"), *RUNS.glob("*/config.json")]
+    if not states:
+        raise UserError("there is no run under runs/ to resume: give its --run-dir")
+    latest = max(states, key=lambda path: path.stat().st_mtime)
+    return latest.parents[1] if latest.name == "resume.pt" else latest.parent
+
+
+class StopRequest:
+    """Becomes true when the user asks to stop (Ctrl-C, SIGTERM); a second Ctrl-C insists."""
+
+    def __init__(self) -> None:
+        """Nobody has asked yet."""
+        self.asked = False
+
+    def __call__(self) -> bool:
+        """Whether somebody has asked."""
+        return self.asked
+
+    def _ask(self, number: int, _: FrameType | None) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+        _say("stopping after this iteration; everything will be saved")
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the two signals over for a while."""
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, self._ask) for number in signals]
+        try:
+            yield
+        finally:
+            for number, handler in zip(signals, before, strict=True):
+                signal.signal(number, handler)
+
+
+def evaluate_on_all_cores(
+    model: Model,
+    env_id: str,
+    *,
+    episodes: int,
+    seed: int,
+    statistics: Statistics = "saved",
+    description: str = "evaluating",
+) -> Evaluation:
+    """Evaluate with a process a core while showing progress."""
+    pool = worker_pool(min(usable_cores(), episodes))
+    with pool or contextlib.nullcontext():
+        return evaluate(
+            model,
+            env_id,
+            episodes=episodes,
+            seed=seed,
+            statistics=statistics,
+            executor=pool,
+            progress=lambda items, total: track_items(description, items, total),
+        )
+
+
+def train_and_score(config: TrainConfig, run_dir: Path, *, resume: bool) -> None:
+    """Train while showing progress; at the end score the best model on fresh episodes."""
+    stop = StopRequest()
+    with stop.listening(), TrainingDisplay() as display:
+        outcome = train(config, run_dir, resume=resume, on_iteration=display, should_stop=stop)
+    if not outcome.finished:
+        _say(
+            f"stopped at {outcome.timesteps:,} timesteps; "
+            f"go on with: bipedal train --resume --run-dir {run_dir}"
+        )
+        return
+    _say(f"trained {outcome.timesteps:,} timesteps in {outcome.elapsed:.0f} s: {run_dir}")
+    if config.final_episodes:
+        score = evaluate_on_all_cores(
+            load_model(run_dir),
+            config.env_id,
+            episodes=config.final_episodes,
+            seed=FINAL_SEED,
+            description="scoring the best model",
+        ).to_json()
+        atomic_write((run_dir / "score.json", json.dumps(score, indent=2).encode()))
+        _say(
+            f"best model: mean return {score['mean_return']:.1f} over {score['episodes']} fresh "
+            f"episodes ({'solved' if score['solved'] else 'not solved'}), falls in "
+            f"{score['fall_rate']:.0%}, {score['mean_speed']:.2f} m/s, {score['gait']['class']}"
+        )
+    _say(f"next: bipedal report {run_dir}")

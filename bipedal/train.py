@@ -1,0 +1,487 @@
+"""The loop: collect, update, log, save, stop; and its exact continuation.
+
+A run saves its whole state (`saved_models/resume.pt`) at the end of an iteration whenever
+`SAVE_SECONDS` have passed since the last time. Saving reads and changes nothing, so *when*
+it happens leaves no trace in the results: on one machine and thread count, a run that was stopped
+or killed and resumed gives the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bipedal import ppo
+from bipedal.checkpoint import Model, load_model, load_state, save_model, save_state
+from bipedal.config import TrainConfig
+from bipedal.envs import ACTION_DIM, ENGINES, OBSERVATION_DIM, usable_cores
+from bipedal.errors import RunFailedError, UserError
+from bipedal.evaluate import evaluate, worker_pool
+from bipedal.logs import RunLog
+from bipedal.models import Actor, Critic
+from bipedal.normalizer import ObservationNormalizer, RewardScaler
+from bipedal.rollout import Collector, EpisodeStatistics, Rollout
+from bipedal.run_directory import continue_run, discard_run, prepare_run
+from bipedal.viewer.video import record_episode
+
+SAVE_SECONDS = 15.0
+"""Work that a kill may cost, plus at most one iteration."""
+TRAINING_EVALUATION_SEED = 2_000_000
+"""Greedy evaluations during training play these terrains; reported scores never do."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a watcher is told after every iteration."""
+
+    iteration: int
+    iterations: int
+    timesteps: int
+    total_timesteps: int
+    mean_return: float
+    """Mean of the last `best_window` training episodes; NaN before the first has ended."""
+    best_return: float
+    std: float
+    steps_per_second: float
+    elapsed: float
+    """Seconds of training, all sittings together."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of `train` ended."""
+
+    run_dir: Path
+    timesteps: int
+    elapsed: float
+    finished: bool
+    """False if it was asked to stop before the last iteration."""
+
+
+class Trainer:
+    """A run in memory: networks, optimisers, environments, and where it has got to."""
+
+    def __init__(self, config: TrainConfig, run_dir: Path) -> None:
+        """Begin at timestep 0; starts the engine's processes."""
+        config.validate()
+        self.run_dir = run_dir
+        self.models_dir = run_dir / "saved_models"
+        use_cuda = config.device != "cpu" and torch.cuda.is_available()
+        if config.device == "cuda" and not use_cuda:
+            raise UserError("--device cuda: there is no GPU that PyTorch can use here")
+        self.device = torch.device("cuda" if use_cuda else "cpu")
+        # One thread: for networks this small a second one costs more in waiting than it gives,
+        # and while it waits it spins on a core that an environment process needs.
+        torch.set_num_threads(1)
+
+        self.model = _initial_model(config, self.models_dir)
+        self.config = config
+        self.actor, self.critic = self.model.actor, self.model.critic
+        for module in (self.actor, self.critic, self.model.normalizer):
+            module.to(self.device)
+        self.actor_optimizer, self.critic_optimizer = (
+            torch.optim.Adam(module.parameters(), lr=rate, eps=config.adam_epsilon, fused=True)
+            for module, rate in (
+                (self.actor, config.policy_learning_rate),
+                (self.critic, config.critic_learning_rate),
+            )
+        )
+        self.generator = torch.Generator(self.device)
+        self.generator.manual_seed(config.seed)
+
+        self.engine = ENGINES[config.engine](config.env_id, config.num_envs, config.seed)
+        self.collector = Collector(
+            self.engine,
+            self.model.normalizer,
+            RewardScaler(config.num_envs, config.gamma).to(self.device),
+            device=self.device,
+            generator=self.generator,
+        )
+        self.settings = ppo.UpdateSettings(
+            epochs=config.epochs,
+            minibatch_size=config.minibatch_size,
+            clip_range=config.clip_range,
+            entropy_coefficient=config.entropy_coefficient,
+            max_grad_norm=config.max_grad_norm,
+        )
+        self._pool = worker_pool(min(usable_cores(), config.evaluation_episodes))
+        self.iteration = 0
+        self.timesteps = 0
+        self.episodes = 0
+        self.elapsed = 0.0
+        self.recent_returns: deque[float] = deque(maxlen=config.best_window)
+        self.best_return = -math.inf
+
+    # One iteration --------------------------------------------------------------------------------
+
+    def iterate(self, log: RunLog) -> Progress:
+        """Collect a rollout, improve on it, log it, and save what is due."""
+        started = time.perf_counter()
+        config = self.config
+        learning_rates = self._set_learning_rates()
+        self._bound_std()
+        rollout, episodes = self.collector.collect(self.actor, self.critic, config.rollout_steps)
+        statistics, variance = self._update(rollout)
+        self.iteration += 1
+        self.timesteps += config.batch_size
+        self.episodes += len(episodes)
+        self.recent_returns.extend(episode.episodic_return for episode in episodes)
+        if config.learning_rate_schedule == "adaptive":
+            self._adapt_learning_rates(statistics.approx_kl)
+
+        if config.best_by == "training" and 2 * len(self.recent_returns) >= config.best_window:
+            self._save_if_best(self._mean_return())  # a handful of lucky episodes is no measure
+        if self.iteration % config.checkpoint_interval == 0:
+            self._save_model(f"checkpoint_{self.iteration}.pth")
+        last = self.iteration == config.iterations
+        if _due(self.iteration, config.evaluation_interval) or (
+            last and config.evaluation_interval
+        ):
+            evaluation = self._evaluate()
+            log.write_evaluation(evaluation)
+            if config.best_by == "evaluation":
+                self._save_if_best(float(evaluation["mean_return"]))
+        if _due(self.iteration, config.video_interval):
+            self._record_video()
+
+        seconds = time.perf_counter() - started
+        self.elapsed += seconds
+        std = float(self.actor.bounded_log_std().detach().exp().mean())
+        row = {
+            "iteration": self.iteration,
+            "timesteps": self.timesteps,
+            **_episode_metrics(episodes),
+            "charts/episodic_return_mean": self._mean_return(),
+            "charts/episodes": self.episodes,
+            "charts/policy_learning_rate": learning_rates[0],
+            "charts/critic_learning_rate": learning_rates[1],
+            "charts/std": std,
+            "losses/policy_loss": statistics.policy_loss,
+            "losses/value_loss": statistics.value_loss,
+            "losses/entropy": statistics.entropy,
+            "losses/approx_kl": statistics.approx_kl,
+            "losses/clip_fraction": statistics.clip_fraction,
+            "losses/explained_variance": variance,
+            "charts/SPS": round(config.batch_size / seconds),
+            "time/elapsed": round(self.elapsed, 3),
+        }
+        log.write_metrics(row)
+        return Progress(
+            iteration=self.iteration,
+            iterations=config.iterations,
+            timesteps=self.timesteps,
+            total_timesteps=config.iterations * config.batch_size,
+            mean_return=self._mean_return(),
+            best_return=self.best_return,
+            std=std,
+            steps_per_second=config.batch_size / seconds,
+            elapsed=self.elapsed,
+        )
+
+    def _update(self, rollout: Rollout) -> tuple[ppo.UpdateStatistics, float]:
+        """Advantages, then the PPO update; returns its statistics and the explained variance."""
+        advantages = ppo.generalized_advantages(
+            rollout.rewards,
+            rollout.values,
+            rollout.next_values,
+            rollout.terminated,
+            rollout.done,
+            gamma=self.config.gamma,
+            gae_lambda=self.config.gae_lambda,
+        )
+        returns = advantages + rollout.values
+        batch = ppo.Batch(
+            rollout.observations.flatten(0, 1),
+            rollout.actions.flatten(0, 1),
+            rollout.log_probs.flatten(),
+            advantages.flatten(),
+            returns.flatten(),
+        )
+        statistics = ppo.update(
+            self.actor,
+            self.critic,
+            self.actor_optimizer,
+            self.critic_optimizer,
+            batch,
+            self.settings,
+            self.generator,
+        )
+        return statistics, ppo.explained_variance(rollout.values, returns)
+
+    @property
+    def _progress(self) -> float:
+        """Share of the run behind us, 0 to 1."""
+        return min(1.0, self.timesteps / self.config.total_timesteps)
+
+    def _bound_std(self) -> None:
+        """Narrow the range of the standard deviation, where the preset anneals its upper end."""
+        config = self.config
+        std_max = config.std_max + (config.final_std_max - config.std_max) * self._progress
+        self.actor.std_bounds = (config.std_min, std_max)
+        self.actor.project_log_std()
+
+    def _set_learning_rates(self) -> tuple[float, float]:
+        """Anneal, where the schedule is linear; returns the rates of this iteration."""
+        config = self.config
+        rates = []
+        for optimizer, initial in (
+            (self.actor_optimizer, config.policy_learning_rate),
+            (self.critic_optimizer, config.critic_learning_rate),
+        ):
+            group = optimizer.param_groups[0]
+            if config.learning_rate_schedule == "linear":
+                group["lr"] = ppo.linear_learning_rate(initial, self._progress)
+            rates.append(group["lr"])
+        return rates[0], rates[1]
+
+    def _adapt_learning_rates(self, kl: float) -> None:
+        for optimizer in (self.actor_optimizer, self.critic_optimizer):
+            group = optimizer.param_groups[0]
+            group["lr"] = ppo.adaptive_learning_rate(group["lr"], kl, self.config.target_kl)
+
+    def _mean_return(self) -> float:
+        return float(np.mean(self.recent_returns)) if self.recent_returns else math.nan
+
+    # What is kept ---------------------------------------------------------------------------------
+
+    def _save_model(self, name: str) -> None:
+        self.model.info = {
+            "env_id": self.config.env_id,
+            "preset": self.config.preset,
+            "seed": self.config.seed,
+            "iteration": self.iteration,
+            "timesteps": self.timesteps,
+            "training_return": self._mean_return(),
+        }
+        save_model(self.models_dir / name, self.model)
+
+    def _save_if_best(self, score: float) -> None:
+        """Keep the model if it scores higher than any before."""
+        if score > self.best_return:
+            self.best_return = score
+            self._save_model("best_model.pth")
+
+    def finish(self) -> None:
+        """Save the last model; it is also the best one where nothing was ever measured."""
+        self._save_model(f"checkpoint_{self.iteration}.pth")
+        if not (self.models_dir / "best_model.pth").exists():
+            self._save_model("best_model.pth")
+
+    def _evaluate(self) -> dict[str, float | int | str]:
+        """Play some greedy episodes; returns a row of evaluations.csv."""
+        result = evaluate(
+            self._cpu_model(),
+            self.config.env_id,
+            episodes=self.config.evaluation_episodes,
+            seed=TRAINING_EVALUATION_SEED,
+            executor=self._pool,
+        ).to_json()
+        gait = result.pop("gait")
+        columns = (
+            "mean_return", "std_return", "min_return", "max_return", "fall_rate", "mean_length",
+            "mean_speed",
+        )  # fmt: skip
+        return {
+            "iteration": self.iteration,
+            "timesteps": self.timesteps,
+            **{name: result[name] for name in columns},
+            **{
+                f"gait/{name}": math.nan if value is None else value
+                for name, value in gait.items()
+                if not isinstance(value, dict)
+            },
+        }
+
+    def _record_video(self) -> None:
+        record_episode(
+            self._cpu_model().act,
+            self.config.env_id,
+            TRAINING_EVALUATION_SEED,
+            self.run_dir / "videos" / f"iteration_{self.iteration}.mp4",
+        )
+
+    def _cpu_model(self) -> Model:
+        """Return the model where the evaluation expects it."""
+        if self.device.type == "cpu":
+            return self.model
+        return Model(
+            copy.deepcopy(self.actor).cpu(),
+            copy.deepcopy(self.critic).cpu(),
+            copy.deepcopy(self.model.normalizer).cpu(),
+            self.model.info,
+        )
+
+    def save(self) -> None:
+        """Write the state of the run."""
+        save_state(
+            self.models_dir / "resume.pt",
+            {
+                "iteration": self.iteration,
+                "timesteps": self.timesteps,
+                "episodes": self.episodes,
+                "elapsed": self.elapsed,
+                "recent_returns": list(self.recent_returns),
+                "best_return": self.best_return,
+                "actor": self.actor.state_dict(),
+                "critic": self.critic.state_dict(),
+                "actor_optimizer": self.actor_optimizer.state_dict(),
+                "critic_optimizer": self.critic_optimizer.state_dict(),
+                "generator": self.generator.get_state(),
+                "collector": self.collector.state(),
+            },
+        )
+
+    def restore(self) -> None:
+        """Go on from the last saved state; nothing saved means from the beginning."""
+        path = self.models_dir / "resume.pt"
+        if not path.exists():
+            return
+        state = load_state(path)
+        try:
+            self.iteration = state["iteration"]
+            self.timesteps = state["timesteps"]
+            self.episodes = state["episodes"]
+            self.elapsed = state["elapsed"]
+            self.recent_returns.extend(state["recent_returns"])
+            self.best_return = state["best_return"]
+            self.actor.load_state_dict(state["actor"])
+            self.critic.load_state_dict(state["critic"])
+            self.actor_optimizer.load_state_dict(state["actor_optimizer"])
+            self.critic_optimizer.load_state_dict(state["critic_optimizer"])
+            self.generator.set_state(state["generator"])
+            self.collector.restore(state["collector"])
+        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError):
+            raise UserError(f"{path} does not fit this run's configuration") from None
+
+    def close(self) -> None:
+        """End all processes."""
+        self.engine.close()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+def _initial_model(config: TrainConfig, models_dir: Path) -> Model:
+    """Make new networks, or take those of `init_from` with their statistics and sizes.
+
+    The run keeps a copy of the latter as its `checkpoint_0`: it can go on without the original.
+    """
+    if config.init_from is None:
+        generator = torch.Generator().manual_seed(config.seed)
+        actor = Actor(
+            OBSERVATION_DIM,
+            ACTION_DIM,
+            hidden_sizes=config.hidden_sizes,
+            activation=config.activation,
+            layer_norm=config.layer_norm,
+            initial_log_std=config.initial_log_std,
+            std_min=config.std_min,
+            std_max=config.std_max,
+            generator=generator,
+        )
+        critic = Critic(
+            OBSERVATION_DIM,
+            hidden_sizes=config.hidden_sizes,
+            activation=config.activation,
+            layer_norm=config.layer_norm,
+            generator=generator,
+        )
+        return Model(actor, critic, ObservationNormalizer((OBSERVATION_DIM,)), {})
+    start = models_dir / "checkpoint_0.pth"
+    model = load_model(start if start.exists() else config.init_from)
+    if not start.exists():
+        save_model(start, model)
+    model.actor.std_bounds = (config.std_min, config.std_max)
+    model.actor.project_log_std()
+    return model
+
+
+def _due(iteration: int, interval: int) -> bool:
+    return interval > 0 and iteration % interval == 0
+
+
+def _episode_metrics(episodes: list[EpisodeStatistics]) -> dict[str, float]:
+    """Means over the episodes that ended in an iteration; NaN if none did."""
+
+    def mean(values: list[float]) -> float:
+        return float(np.mean(values)) if values else math.nan
+
+    return {
+        "charts/episodic_return": mean([e.episodic_return for e in episodes]),
+        "charts/episodic_length": mean([float(e.length) for e in episodes]),
+        "charts/distance": mean([e.distance for e in episodes]),
+        "charts/fall_rate": mean([float(e.fell) for e in episodes]),
+    }
+
+
+def train(
+    config: TrainConfig,
+    run_dir: Path,
+    *,
+    resume: bool = False,
+    on_iteration: Callable[[Progress], None] = lambda progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train until `config.total_timesteps`, or until `should_stop()` at an iteration's end.
+
+    A new run needs a directory without one (`UserError` otherwise); with `resume` it
+    goes on from the last saved state. Raises `RunFailedError` if the job cannot go on: a
+    loss that is not finite, a disk that is full. The last good models and state stay as they are.
+    """
+    if resume:
+        continue_run(run_dir, config)
+    else:
+        prepare_run(run_dir, config)
+    try:
+        trainer = Trainer(config, run_dir)
+    except BaseException:
+        if not resume:
+            discard_run(run_dir)
+        raise
+    log: RunLog | None = None
+    try:
+        if resume:
+            trainer.restore()
+        log = RunLog(run_dir, iteration=trainer.iteration, timesteps=trainer.timesteps)
+        return _run(trainer, log, on_iteration, should_stop)
+    except ppo.NonFiniteLossError as error:
+        raise RunFailedError(
+            f"training stopped at timestep {trainer.timesteps}: {error}; the models saved so far "
+            "are good, try a smaller learning rate"
+        ) from None
+    except OSError as error:
+        raise RunFailedError(
+            f"cannot write to {run_dir}: {error.strerror}; make room and go on with --resume"
+        ) from None
+    finally:
+        if log is not None:
+            log.close()
+        trainer.close()
+
+
+def _run(
+    trainer: Trainer,
+    log: RunLog,
+    on_iteration: Callable[[Progress], None],
+    should_stop: Callable[[], bool],
+) -> Outcome:
+    last_save = time.monotonic()
+    stopped = False
+    while trainer.iteration < trainer.config.iterations and not stopped:
+        on_iteration(trainer.iterate(log))
+        stopped = should_stop()
+        if time.monotonic() - last_save > SAVE_SECONDS:
+            trainer.save()
+            last_save = time.monotonic()
+    trainer.save()
+    finished = trainer.iteration >= trainer.config.iterations
+    if finished:
+        trainer.finish()
+    return Outcome(trainer.run_dir, trainer.timesteps, trainer.elapsed, finished)

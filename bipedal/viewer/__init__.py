@@ -1,0 +1,1 @@
+"""For people who look: a video of the walker and a report of its run."""

@@ -1,0 +1,105 @@
+"""A run at a terminal: stopped by signals, found again, scored at the end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bipedal import session
+from bipedal.checkpoint import load_state
+from bipedal.config import DEFAULT
+from bipedal.errors import UserError
+
+TOY = [
+    "--num-envs",
+    "2",
+    "--rollout-steps",
+    "64",
+    "--minibatch-size",
+    "64",
+    "--epochs",
+    "1",
+    "--hidden-sizes",
+    "8",
+    "8",
+    "--evaluation-interval",
+    "1000",
+    "--evaluation-episodes",
+    "1",
+    "--final-episodes",
+    "2",
+]
+
+
+def start(run_dir: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bipedal.cli", "train", "--run-dir", str(run_dir), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_rows(run_dir: Path, count: int) -> None:
+    metrics = run_dir / "metrics.csv"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if metrics.exists() and metrics.read_text().count("\n") > count:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the run did not get going")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_cleanly_and_the_run_goes_on(tmp_path: Path, number: int) -> None:
+    """The signal goes to the whole process group, as a terminal sends Ctrl-C."""
+    run_dir = tmp_path / "run"
+    process = start(run_dir, "--total-timesteps", "1000000", *TOY)
+    wait_for_rows(run_dir, 3)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert out == ""
+    assert "Traceback" not in err
+    assert f"go on with: bipedal train --resume --run-dir {run_dir}" in err
+
+    done = load_state(run_dir / "saved_models" / "resume.pt")["timesteps"]
+    assert done == 128 * (len((run_dir / "metrics.csv").read_text().splitlines()) - 1)
+    more = start(run_dir, "--resume", "--total-timesteps", str(done + 256))
+    out, err = more.communicate(timeout=120)
+    assert more.returncode == 0, err
+    assert "over 2 fresh episodes" in err
+    score = json.loads((run_dir / "score.json").read_text())
+    assert score["episodes"] == 2 and score["seed"] == session.FINAL_SEED
+
+
+def test_new_runs_do_not_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = session.new_run_dir(DEFAULT)
+    assert first == Path("runs/BipedalWalker-v3-default-seed0")
+    first.mkdir(parents=True)
+    assert session.new_run_dir(DEFAULT) == Path("runs/BipedalWalker-v3-default-seed0-2")
+
+
+def test_the_latest_run_is_the_one_written_to_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="no run under runs/"):
+        session.find_latest_run()
+    for age, name in ((30, "a"), (10, "b"), (20, "c")):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        config = tmp_path / "runs" / name / "config.json"
+        config.touch()
+        os.utime(config, (time.time() - age,) * 2)
+    assert session.find_latest_run() == Path("runs/b")
+    saved = tmp_path / "runs" / "c" / "saved_models"
+    saved.mkdir()
+    (saved / "resume.pt").touch()
+    assert session.find_latest_run() == Path("runs/c")

@@ -1,0 +1,412 @@
+"""The loop: a real short training, its exact continuation, and how it fails."""
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from bipedal import ppo, train
+from bipedal.checkpoint import load_model, load_state
+from bipedal.config import PRESETS, TrainConfig
+from bipedal.errors import RunFailedError, UserError
+from bipedal.run_directory import prepare_run, read_run_config
+from bipedal.train import Progress, Trainer
+
+TOY = TrainConfig(
+    total_timesteps=8 * 256,
+    num_envs=4,
+    rollout_steps=64,
+    minibatch_size=64,
+    epochs=2,
+    hidden_sizes=(16, 16),
+    checkpoint_interval=4,
+    evaluation_interval=3,
+    evaluation_episodes=1,
+    final_episodes=2,
+)
+CLOCK_COLUMNS = ("charts/SPS", "time/elapsed")
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def without_clock(path: Path) -> list[dict[str, str]]:
+    return [
+        {name: value for name, value in row.items() if name not in CLOCK_COLUMNS}
+        for row in read_rows(path)
+    ]
+
+
+def flatten(value: object, prefix: str = "") -> dict[str, object]:
+    if isinstance(value, dict):
+        return {
+            k: v
+            for name, item in value.items()
+            for k, v in flatten(item, f"{prefix}/{name}").items()
+        }
+    if isinstance(value, list):
+        return {
+            k: v for i, item in enumerate(value) for k, v in flatten(item, f"{prefix}/{i}").items()
+        }
+    return {prefix: value}
+
+
+def assert_same_run(first: Path, second: Path) -> None:
+    """Every saved tensor, statistic and metric, bit for bit; clocks apart."""
+    models = sorted(path.name for path in (first / "saved_models").glob("*.pth"))
+    assert models == sorted(path.name for path in (second / "saved_models").glob("*.pth"))
+    assert "best_model.pth" in models and "checkpoint_8.pth" in models
+    for name in models:
+        one, other = (
+            load_model(first / "saved_models" / name),
+            load_model(second / "saved_models" / name),
+        )
+        for module in ("actor", "critic", "normalizer"):
+            ours, theirs = getattr(one, module).state_dict(), getattr(other, module).state_dict()
+            assert all(torch.equal(ours[key], theirs[key]) for key in ours), (name, module)
+        assert one.info == other.info
+    ours, theirs = (
+        flatten(load_state(run / "saved_models" / "resume.pt")) for run in (first, second)
+    )
+    assert ours.keys() == theirs.keys()
+    for key, value in ours.items():
+        same = (
+            torch.equal(value, theirs[key])
+            if isinstance(value, torch.Tensor)
+            else value == theirs[key]
+        )
+        assert same or key == "/elapsed", key
+    for table in ("metrics.csv", "evaluations.csv"):
+        assert without_clock(first / table) == without_clock(second / table)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run_dir = tmp_path_factory.mktemp("uninterrupted") / "run"
+    outcome = train.train(TOY, run_dir)
+    assert outcome.finished
+    return run_dir
+
+
+class TestRunDirectory:
+    def test_holds_what_it_promises(self, uninterrupted: Path) -> None:
+        present = {
+            str(p.relative_to(uninterrupted)) for p in uninterrupted.rglob("*") if p.is_file()
+        }
+        assert {
+            "config.json",
+            "metrics.csv",
+            "evaluations.csv",
+            "saved_models/best_model.pth",
+            "saved_models/best_model_stats.pkl",
+            "saved_models/checkpoint_4.pth",
+            "saved_models/checkpoint_4_stats.pkl",
+            "saved_models/resume.pt",
+        } <= present
+        assert any(name.startswith("tensorboard/") for name in present)
+        assert not any(name.endswith(".tmp") for name in present)
+
+    def test_one_metrics_row_an_iteration(self, uninterrupted: Path) -> None:
+        rows = read_rows(uninterrupted / "metrics.csv")
+        assert [int(row["iteration"]) for row in rows] == list(range(1, 9))
+        assert [int(row["timesteps"]) for row in rows] == [256 * n for n in range(1, 9)]
+        for name in ("charts/SPS", "losses/policy_loss", "losses/approx_kl", "losses/entropy"):
+            assert all(row[name] for row in rows)
+
+    def test_evaluations_tell_the_gait(self, uninterrupted: Path) -> None:
+        rows = read_rows(uninterrupted / "evaluations.csv")
+        assert [int(row["iteration"]) for row in rows] == [3, 6, 8]
+        assert all(row["gait/class"] for row in rows)
+
+    def test_config_is_complete(self, uninterrupted: Path) -> None:
+        assert read_run_config(uninterrupted) == TOY
+        description = json.loads((uninterrupted / "config.json").read_text())
+        assert {"python", "torch", "gymnasium"} <= description["versions"].keys()
+
+
+class TestResume:
+    @pytest.mark.parametrize("stop_after", [1, 5, 8])
+    def test_is_bit_identical(self, uninterrupted: Path, tmp_path: Path, stop_after: int) -> None:
+        run_dir = tmp_path / "run"
+        iterations = []
+
+        def on_iteration(progress: Progress) -> None:
+            iterations.append(progress.iteration)
+
+        outcome = train.train(
+            TOY,
+            run_dir,
+            on_iteration=on_iteration,
+            should_stop=lambda: len(iterations) == stop_after,
+        )
+        assert outcome.finished == (stop_after == 8)
+        outcome = train.train(TOY, run_dir, resume=True, on_iteration=on_iteration)
+        assert outcome.finished
+        assert iterations == list(range(1, 9))
+        assert_same_run(run_dir, uninterrupted)
+
+    def test_the_moment_of_saving_leaves_no_trace(
+        self, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(train, "SAVE_SECONDS", 0.0)  # after every iteration
+        train.train(TOY, tmp_path / "run")
+        assert_same_run(tmp_path / "run", uninterrupted)
+
+    def test_rows_after_the_save_are_cut_and_written_again(
+        self, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A crash after iteration 6 with a save at 3, and half a line on the disk."""
+        run_dir = tmp_path / "run"
+        seen = []
+
+        def crash(progress: Progress) -> None:
+            seen.append(progress.iteration)
+            monkeypatch.setattr(train, "SAVE_SECONDS", 0.0 if progress.iteration == 3 else 1e9)
+            if progress.iteration == 6:
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            train.train(TOY, run_dir, on_iteration=crash)
+        with open(run_dir / "metrics.csv", "a") as file:
+            file.write("7,1792,0.1")
+        assert load_state(run_dir / "saved_models" / "resume.pt")["iteration"] == 3
+        train.train(TOY, run_dir, resume=True)
+        assert_same_run(run_dir, uninterrupted)
+
+    def test_before_the_first_save_starts_again(self, uninterrupted: Path, tmp_path: Path) -> None:
+        run_dir = tmp_path / "run"
+        prepare_run(run_dir, TOY)
+        (run_dir / "metrics.csv").write_text("iteration,times")
+        train.train(TOY, run_dir, resume=True)
+        assert_same_run(run_dir, uninterrupted)
+
+    def test_adaptive_rates_and_a_model_to_start_from(
+        self, uninterrupted: Path, tmp_path: Path
+    ) -> None:
+        config = replace(TOY, learning_rate_schedule="adaptive", init_from=str(uninterrupted))
+        train.train(config, tmp_path / "whole")
+        iterations: list[Progress] = []
+        train.train(
+            config,
+            tmp_path / "parts",
+            on_iteration=iterations.append,
+            should_stop=lambda: len(iterations) == 3,
+        )
+        train.train(config, tmp_path / "parts", resume=True)
+        assert_same_run(tmp_path / "whole", tmp_path / "parts")
+        rates = {
+            row["charts/policy_learning_rate"] for row in read_rows(tmp_path / "whole/metrics.csv")
+        }
+        assert len(rates) > 1
+
+    def test_may_only_change_the_length(self, uninterrupted: Path, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match=r"cannot change gamma 0\.99 -> 0\.9"):
+            train.train(replace(TOY, gamma=0.9), uninterrupted, resume=True)
+        run_dir = tmp_path / "run"
+        train.train(replace(TOY, total_timesteps=512), run_dir)
+        longer = replace(TOY, total_timesteps=1024)
+        assert train.train(longer, run_dir, resume=True).timesteps == 1024
+        assert read_run_config(run_dir) == longer
+
+    def test_without_a_run_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="no run to resume"):
+            train.train(TOY, tmp_path / "nothing", resume=True)
+
+
+class TestBest:
+    """Which model is the best, by what the configuration says."""
+
+    def best_iteration(self, run_dir: Path) -> int:
+        return int(load_model(run_dir).info["iteration"])
+
+    def test_by_evaluation(self, uninterrupted: Path) -> None:
+        rows = read_rows(uninterrupted / "evaluations.csv")
+        best = max(rows, key=lambda row: float(row["mean_return"]))
+        assert self.best_iteration(uninterrupted) == int(best["iteration"])
+
+    def test_by_training_once_half_a_window_has_ended(self, tmp_path: Path) -> None:
+        config = replace(TOY, best_by="training", best_window=10)
+        train.train(config, tmp_path / "run")
+        rows = [
+            row
+            for row in read_rows(tmp_path / "run/metrics.csv")
+            if int(row["charts/episodes"]) >= 5
+        ]
+        best = max(rows, key=lambda row: float(row["charts/episodic_return_mean"]))
+        assert self.best_iteration(tmp_path / "run") == int(best["iteration"])
+
+    def test_is_the_last_where_nothing_was_measured(self, tmp_path: Path) -> None:
+        config = replace(
+            TOY, best_by="training", evaluation_interval=0, best_window=10_000, total_timesteps=512
+        )
+        train.train(config, tmp_path / "run")
+        assert self.best_iteration(tmp_path / "run") == 2
+
+
+class TestSchedules:
+    def test_learning_rate_and_deviation_are_annealed(self, uninterrupted: Path) -> None:
+        rows = read_rows(uninterrupted / "metrics.csv")
+        rates = [float(row["charts/policy_learning_rate"]) for row in rows]
+        assert rates == pytest.approx([5e-4 * (1 - n / 8) for n in range(8)])
+        limits = [0.61 + (0.1 - 0.61) * n / 8 for n in range(8)]
+        assert all(
+            float(row["charts/std"]) <= limit + 1e-6
+            for row, limit in zip(rows, limits, strict=True)
+        )
+
+
+class TestInitFrom:
+    def test_takes_weights_statistics_and_sizes(self, uninterrupted: Path, tmp_path: Path) -> None:
+        source = load_model(uninterrupted)
+        config = replace(TOY, hidden_sizes=(5,), init_from=str(uninterrupted))
+        (tmp_path / "saved_models").mkdir()
+        trainer = Trainer(config, tmp_path)
+        trainer.close()
+        for module in ("actor", "critic"):
+            ours = getattr(trainer.model, module).state_dict()
+            assert all(
+                torch.equal(ours[key], value)
+                for key, value in getattr(source, module).state_dict().items()
+            )
+        count = float(source.normalizer.count)
+        assert float(trainer.model.normalizer.count) == count + TOY.num_envs
+
+    def test_goes_on_without_the_original(self, uninterrupted: Path, tmp_path: Path) -> None:
+        original = shutil.copytree(uninterrupted, tmp_path / "original")
+        config = replace(TOY, init_from=str(original), total_timesteps=512)
+        train.train(config, tmp_path / "run", should_stop=lambda: True)
+        shutil.rmtree(original)
+        assert train.train(config, tmp_path / "run", resume=True).finished
+
+    def test_a_missing_model_leaves_no_run_behind(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="there is no model"):
+            train.train(replace(TOY, init_from="nowhere.pth"), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+
+class TestFailures:
+    def test_an_existing_run_is_refused_and_untouched(self, uninterrupted: Path) -> None:
+        before = {path: path.stat().st_mtime_ns for path in uninterrupted.rglob("*")}
+        with pytest.raises(UserError, match="already holds a run"):
+            train.train(TOY, uninterrupted)
+        assert before == {path: path.stat().st_mtime_ns for path in uninterrupted.rglob("*")}
+
+    def test_a_non_finite_loss_keeps_the_last_good_model(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = replace(TOY, best_window=2)
+
+        def poison(progress: Progress) -> None:
+            if progress.iteration == 5:
+                nan = torch.full((4,), float("nan"))
+                monkeypatch.setattr(
+                    ppo, "normalize_advantages", lambda advantages: advantages * nan[0]
+                )
+
+        with pytest.raises(RunFailedError, match=r"not finite.*smaller learning rate"):
+            train.train(config, tmp_path / "run", on_iteration=poison)
+        load_model(tmp_path / "run")
+        load_model(tmp_path / "run/saved_models/checkpoint_4.pth")
+        assert len(read_rows(tmp_path / "run/metrics.csv")) == 5
+
+    def test_a_full_disk_is_one_sentence_and_the_run_can_go_on(
+        self, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run_dir = tmp_path / "run"
+        save = train.save_model
+
+        def full(path: Path, model: object) -> None:
+            if path.name == "checkpoint_4.pth":
+                raise OSError(28, "No space left on device")
+            save(path, model)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(train, "save_model", full)
+        monkeypatch.setattr(train, "SAVE_SECONDS", 0.0)
+        with pytest.raises(RunFailedError, match="No space left on device; make room"):
+            train.train(TOY, run_dir)
+        monkeypatch.undo()
+        train.train(TOY, run_dir, resume=True)
+        assert_same_run(run_dir, uninterrupted)
+
+    def test_an_unwritable_directory_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(UserError, match="cannot write to"):
+            train.train(TOY, tmp_path / "file" / "run")
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(
+    uninterrupted: Path, tmp_path: Path
+) -> None:
+    train.train(replace(TOY, seed=1, total_timesteps=256), tmp_path / "run")
+    ours, theirs = (
+        without_clock(run / "metrics.csv")[0] for run in (tmp_path / "run", uninterrupted)
+    )
+    assert ours != theirs
+
+
+def test_time_limits_bootstrap_in_every_preset() -> None:
+    """The collector knows no other way; nothing in a preset could switch it off."""
+    assert not [
+        name for name in vars(PRESETS["seed"]) if "bootstrap" in name or "time_limit" in name
+    ]
+
+
+@pytest.mark.slow
+def test_learns_to_stand_and_to_move(tmp_path: Path) -> None:
+    """A real training, 300,000 timesteps: far from falling at once (about -100)."""
+    returns = []
+    config = replace(PRESETS["default"], total_timesteps=300_000, final_episodes=0)
+    train.train(config, tmp_path / "run", on_iteration=lambda p: returns.append(p.mean_return))
+    assert returns[-1] > returns[0] + 50
+
+
+@pytest.mark.slow
+def test_twenty_kills(tmp_path: Path) -> None:
+    """SIGKILL at twenty random moments: nothing unreadable, little lost, the same end."""
+    config = replace(TOY, total_timesteps=200 * 256, evaluation_interval=50, best_window=5)
+    train.train(config, tmp_path / "whole")
+    run_dir = tmp_path / "killed"
+    script = (
+        "import pathlib, sys\n"
+        "from bipedal import train\n"
+        "from bipedal.run_directory import read_run_config\n"
+        "if __name__ == '__main__':\n"
+        "    train.SAVE_SECONDS = 0.2\n"
+        "    run = pathlib.Path(sys.argv[1])\n"
+        "    train.train(read_run_config(run), run, resume=True)\n"
+    )
+    (tmp_path / "go.py").write_text(script)
+    prepare_run(run_dir, config)
+    rng = random.Random(0)
+    for _ in range(20):
+        process = subprocess.Popen([sys.executable, str(tmp_path / "go.py"), str(run_dir)])
+        time.sleep(rng.uniform(1.5, 6.0))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        for path in run_dir.rglob("*.pth"):
+            load_model(path)
+        if (run_dir / "saved_models/resume.pt").exists():
+            load_state(run_dir / "saved_models/resume.pt")
+    train.train(config, run_dir, resume=True)
+    for name in ("best_model.pth", "checkpoint_200.pth"):
+        ours, theirs = (
+            load_model(tmp_path / "whole/saved_models" / name),
+            load_model(run_dir / "saved_models" / name),
+        )
+        assert all(
+            torch.equal(a, b)
+            for a, b in zip(ours.actor.parameters(), theirs.actor.parameters(), strict=True)
+        )
+    assert without_clock(run_dir / "metrics.csv") == without_clock(tmp_path / "whole/metrics.csv")
