@@ -1,0 +1,104 @@
+"""Train a preset with several seeds and score each: is it robust, or was it luck?
+
+    python benchmarks/seeds.py --preset default --seeds 1000 1001 1002 1003 1004
+
+Each seed trains in a process of its own, pinned to one core; runs go to runs/seeds/ and are never
+repeated or dropped: one that was cut off is resumed, one that failed has a row that says so. Best
+and final model are scored apart, each over 100 fresh episodes of Gymnasium's own environment.
+Writes results/seeds-PRESET.csv. Other options are passed on to `bipedal train`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+BIPEDAL = [sys.executable, "-m", "bipedal.cli"]
+SCORE_SEED = 1_000_000
+"""First terrain of the scores: seen neither in training nor in choosing the best model."""
+
+
+def train_one(
+    preset: str, seed: int, cores: SimpleQueue[int], extra: Sequence[str]
+) -> dict[str, object]:
+    """Train and score one seed on the next free core; returns its row."""
+    core = cores.get()
+    run_dir = Path("runs/seeds") / f"{preset}-{seed}"
+    try:
+        with open(run_dir.parent / f"{run_dir.name}.log", "a") as log:
+
+            def call(*arguments: str) -> str:
+                command = [*BIPEDAL, *arguments]
+                if hasattr(os, "sched_setaffinity"):
+                    command = ["taskset", "-c", str(core), *command]
+                return subprocess.run(
+                    command, check=True, stdout=subprocess.PIPE, stderr=log, text=True
+                ).stdout
+
+            new = ["--preset", preset, "--seed", str(seed), "--final-episodes", "0", *extra]
+            resume = (run_dir / "config.json").exists()
+            call("train", "--run-dir", str(run_dir), *(["--resume"] if resume else new))
+            last = max(
+                (run_dir / "saved_models").glob("checkpoint_*.pth"),
+                key=lambda path: int(path.stem.split("_")[1]),
+            )
+            scores = {}
+            for name, model in (("best", run_dir), ("final", last)):
+                answer = call("evaluate", str(model), "--seed", str(SCORE_SEED), "--json")
+                scores[name] = json.loads(answer)
+    except subprocess.CalledProcessError as error:
+        return {"preset": preset, "seed": seed, "status": f"failed: exit code {error.returncode}"}
+    finally:
+        cores.put(core)
+    with open(run_dir / "metrics.csv", newline="") as file:
+        metrics = list(csv.DictReader(file))[-1]
+    best = scores["best"]
+    return {
+        "preset": preset,
+        "seed": seed,
+        "status": "done",
+        "timesteps": int(metrics["timesteps"]),
+        "train_seconds_on_one_core": float(metrics["time/elapsed"]),
+        "best_mean_return": round(best["mean_return"], 2),
+        "best_std_return": round(best["std_return"], 2),
+        "best_fall_rate": best["fall_rate"],
+        "best_mean_speed": round(best["mean_speed"], 3),
+        "best_gait": best["gait"]["class"],
+        "final_mean_return": round(scores["final"]["mean_return"], 2),
+        "final_fall_rate": scores["final"]["fall_rate"],
+    }
+
+
+def main() -> None:
+    """Run all seeds and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", default="default")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1000, 1005)))
+    parser.add_argument("--out", type=Path)
+    args, extra = parser.parse_known_args()
+    out = args.out or Path("results") / f"seeds-{args.preset}.csv"
+    Path("runs/seeds").mkdir(parents=True, exist_ok=True)
+    cores: SimpleQueue[int] = SimpleQueue()
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    for core in usable:
+        cores.put(core)
+    with ThreadPoolExecutor(len(usable)) as pool:
+        rows = list(pool.map(lambda seed: train_one(args.preset, seed, cores, extra), args.seeds))
+    columns = max((list(row) for row in rows), key=len)
+    with open(out, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    print(out.read_text(), end="")
+
+
+if __name__ == "__main__":
+    main()
