@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test lint proofs clean
+.PHONY: train test lint proofs pretrained clean
 
 train: $(VENV)/installed
 	$(BIN)/bipedal train
@@ -19,6 +19,13 @@ lint: $(VENV)/installed-dev
 # The slow proofs: a real training, twenty kills. Minutes to tens of minutes.
 proofs: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow
+
+# How the walker shipped as pretrained:walker and the picture in the README were made.
+pretrained: $(VENV)/installed
+	$(BIN)/bipedal train --seed 1001 --run-dir runs/pretrained-walker
+	cp runs/pretrained-walker/saved_models/best_model.pth bipedal/pretrained/walker.pth
+	cp runs/pretrained-walker/saved_models/best_model_stats.pkl bipedal/pretrained/walker_stats.pkl
+	$(BIN)/bipedal record pretrained:walker --out docs/walker.gif --max-seconds 4.2
 
 clean:
 	rm -rf $(VENV)

@@ -141,6 +141,16 @@ def test_wrong_requests(clumsy: Model, request_: dict[str, object], message: str
         evaluate(clumsy, **arguments)  # type: ignore[arg-type]
 
 
+def test_the_pretrained_walker_walks_and_needs_its_statistics() -> None:
+    walker = load_model("pretrained:walker")
+    episode = run_episode(walker.act, "BipedalWalker-v3", seed=0)
+    assert episode.episodic_return > 300
+    assert episode.gait.gait_class in (GaitClass.WALKING, GaitClass.RUNNING)
+    for statistics in ("none", "fresh"):
+        blind = run_episode(make_policy(walker, statistics), "BipedalWalker-v3", seed=0)  # type: ignore[arg-type]
+        assert blind.episodic_return < 100
+
+
 def test_an_independent_script_finds_the_same_score(clumsy: Model, tmp_path: Path) -> None:
     """Forty lines that share nothing with the package, on the two files alone."""
     path = tmp_path / "model.pth"
