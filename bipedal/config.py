@@ -221,7 +221,21 @@ and videos are recorded with the training statistics instead of fresh ones. One 
 """
 
 DEFAULT = TrainConfig()
-"""The walker for a laptop."""
+"""The walker for a laptop: robust over seeds before fast on one.
+
+Where its values come from:
+
+* 64 environments x 128 timesteps, minibatches of 1024, 10 epochs, 5e-4 annealed to 0, two
+  separate 64-64 ReLU networks with LayerNorm and an initial log-std of -0.5: measured before on
+  this environment to reach 300 where wider, tanh or hotter variants stopped short or stood still.
+* γ 0.99, λ 0.95, ε 0.2, Adam's ε 1e-5, gradient norm 0.5, orthogonal initialisation: Schulman et
+  al. 2017, table 3, and Andrychowicz et al. 2021.
+* No entropy bonus: the initial deviation explores enough, and the bonus works against its end.
+* The largest standard deviation falls from 0.61 (its initial value) to 0.1. Tuning seeds 2 and 3
+  showed why: without this the policy learned to rely on its own noise, and its mean, which is
+  what the greedy policy plays, fell over (9 % and 83 % of 100 episodes after 2M timesteps).
+* The best model is chosen by greedy evaluations of 20 episodes, for the same reason.
+"""
 
 HARDCORE_FINETUNE = dataclasses.replace(
     DEFAULT,

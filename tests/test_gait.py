@@ -207,7 +207,7 @@ class TestClasses:
 
     def test_crawling_on_an_upper_leg(self) -> None:
         upper = np.zeros((400, 2), bool)
-        upper[::5, 0] = True
+        upper[::3, 0] = True
         trajectory = replace(alternating(stance=24), upper_contact=upper)
         assert analyse(trajectory).gait_class is GaitClass.KNEELING
 
