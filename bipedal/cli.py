@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import tyro
 
+from bipedal import __version__
 from bipedal.config import TrainConfig, get_preset
 from bipedal.errors import RunFailedError, UserError
 
@@ -249,6 +250,8 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         if name in ("-h", "--help"):
             print(USAGE)
+        elif name == "--version":
+            print(f"bipedal {__version__}")
         elif name in COMMANDS:
             COMMANDS[name](arguments[1:])
         else:

@@ -262,6 +262,11 @@ def test_a_directory_that_cannot_be_written(capsys: Captured, place: str) -> Non
     assert place in assert_refused(capsys, "train", "--run-dir", place)
 
 
+def test_version(capsys: Captured) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("bipedal 0.")
+
+
 def test_a_run_directory_of_an_impossible_name(capsys: Captured) -> None:
     assert_refused(capsys, "train", "--run-dir", "x" * 300)
 
