@@ -44,8 +44,8 @@ def train_one(
                 ).stdout
 
             new = ["--preset", preset, "--seed", str(seed), "--final-episodes", "0", *extra]
-            resume = (run_dir / "config.json").exists()
-            call("train", "--run-dir", str(run_dir), *(["--resume"] if resume else new))
+            resume = ["--resume"] if (run_dir / "config.json").exists() else []
+            call("train", "--run-dir", str(run_dir), *new, *resume)
             last = max(
                 (run_dir / "saved_models").glob("checkpoint_*.pth"),
                 key=lambda path: int(path.stem.split("_")[1]),
@@ -54,17 +54,19 @@ def train_one(
             for name, model in (("best", run_dir), ("final", last)):
                 answer = call("evaluate", str(model), "--seed", str(SCORE_SEED), "--json")
                 scores[name] = json.loads(answer)
-    except subprocess.CalledProcessError as error:
-        return {"preset": preset, "seed": seed, "status": f"failed: exit code {error.returncode}"}
+    except Exception as error:
+        return {"preset": preset, "seed": seed, "status": f"failed: {error}"}
     finally:
         cores.put(core)
     with open(run_dir / "metrics.csv", newline="") as file:
         metrics = list(csv.DictReader(file))[-1]
     best = scores["best"]
+    config = json.loads((run_dir / "config.json").read_text())["config"]
+    whole = int(metrics["timesteps"]) >= config["total_timesteps"]
     return {
         "preset": preset,
         "seed": seed,
-        "status": "done",
+        "status": "done" if whole else "stopped",
         "timesteps": int(metrics["timesteps"]),
         "train_seconds_on_one_core": float(metrics["time/elapsed"]),
         "best_mean_return": round(best["mean_return"], 2),

@@ -20,7 +20,7 @@ import pickle
 import time
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -137,6 +137,12 @@ def save_model(path: Path, model: Model) -> None:
     """
     if _read_unrenamed(path) is not None:
         os.replace(temporary_path(path), path)
+    weights, statistics = model_to_bytes(model)
+    atomic_write((statistics_path(path), statistics), (path, weights))
+
+
+def model_to_bytes(model: Model) -> tuple[bytes, bytes]:
+    """Contents of a model's two files, weights and statistics."""
     statistics = _statistics_to_bytes(model.normalizer)
     contents = {
         **model.info,
@@ -146,7 +152,7 @@ def save_model(path: Path, model: Model) -> None:
         "std_bounds": list(model.actor.std_bounds),
         "statistics_sha256": hashlib.sha256(statistics).hexdigest(),
     }
-    atomic_write((statistics_path(path), statistics), (path, _to_bytes(contents)))
+    return _to_bytes(contents), statistics
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -281,6 +287,16 @@ def load_model(spec: str | Path, *, allow_missing_statistics: bool = False) -> M
             f"{statistics_path(path)} is missing: without its statistics a policy sees another "
             "world and falls; put the file back (only evaluate runs without: --statistics none)"
         )
+    return _build(path, contents, statistics)
+
+
+def model_from_bytes(weights: bytes, statistics: bytes) -> Model:
+    """Undo `model_to_bytes`."""
+    path = Path("model.pth")  # only messages name it
+    return _build(path, _read_torch(path, weights), statistics)
+
+
+def _build(path: Path, contents: Mapping[str, Any], statistics: bytes | None) -> Model:
     if statistics is None:
         normalizer = ObservationNormalizer((OBSERVATION_DIM,))
     else:
@@ -296,14 +312,13 @@ def describe_model(spec: str | Path) -> dict[str, Any]:
     path = resolve_model_path(spec)
     model = load_model(path, allow_missing_statistics=True)
     found = os.path.exists(statistics_path(path))
-    widths = [m.out_features for m in model.actor.net if isinstance(m, torch.nn.Linear)]
     facts = {
         "path": str(path),
         "sha256": hashlib.sha256(_read(path, MAX_FILE_BYTES)).hexdigest(),
         "statistics": str(statistics_path(path)) if found else "missing",
-        "layers": "-".join(map(str, [OBSERVATION_DIM, *widths])),
+        "layers": "-".join(map(str, (OBSERVATION_DIM, *model.actor.hidden_sizes, ACTION_DIM))),
         "activation": model.actor.activation,
-        "layer_norm": any(isinstance(layer, torch.nn.LayerNorm) for layer in model.actor.net),
+        "layer_norm": model.actor.layer_norm,
         "policy_parameters": sum(p.numel() for p in model.actor.parameters()),
         "critic_parameters": sum(p.numel() for p in model.critic.parameters()),
         "action_std": model.actor.bounded_log_std().exp().tolist(),
@@ -385,7 +400,7 @@ def _networks(path: Path, contents: Mapping[str, Any]) -> tuple[Actor, Critic]:
         actor = Actor(
             OBSERVATION_DIM,
             ACTION_DIM,
-            hidden_sizes=_hidden(policy_sizes),
+            hidden_sizes=policy_sizes[1:-1],
             activation=activation,
             layer_norm=policy_norm,
             std_min=std_min,
@@ -393,7 +408,7 @@ def _networks(path: Path, contents: Mapping[str, Any]) -> tuple[Actor, Critic]:
         )
         critic = Critic(
             OBSERVATION_DIM,
-            hidden_sizes=_hidden(value_sizes),
+            hidden_sizes=value_sizes[1:-1],
             activation=activation,
             layer_norm=value_norm,
         )
@@ -404,7 +419,3 @@ def _networks(path: Path, contents: Mapping[str, Any]) -> tuple[Actor, Critic]:
     if not all(torch.isfinite(p).all() for p in (*actor.parameters(), *critic.parameters())):
         raise UserError(f"{path} holds weights that are not finite")
     return actor, critic
-
-
-def _hidden(sizes: Sequence[int]) -> tuple[int, ...]:
-    return tuple(sizes[1:-1])

@@ -1,8 +1,8 @@
 """The command line: parse, call, print. One function a command, no logic.
 
-Exit codes: 0 done, 1 the job failed, 2 the request was wrong. Results go to standard output,
-everything else to standard error. Heavy imports stand inside the functions: environment processes
-import this module again and need none of them.
+Exit codes: 0 done (or stopped as asked, and saved), 1 the job failed, 2 the request was wrong.
+Results go to standard output, everything else to standard error. Heavy imports stand inside the
+functions: environment processes import this module again and need none of them.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def record(arguments: Sequence[str]) -> None:
     """Record a video."""
     args = _parse(RecordArguments, "record", arguments)
     from bipedal.checkpoint import load_model
-    from bipedal.viewer.video import record_episode
+    from bipedal.video import record_episode
 
     model = load_model(args.model)
     recorded = record_episode(

@@ -228,8 +228,9 @@ Where its values come from:
 * 64 environments x 128 timesteps, minibatches of 1024, 10 epochs, 5e-4 annealed to 0, two
   separate 64-64 ReLU networks with LayerNorm and an initial log-std of -0.5: measured before on
   this environment to reach 300 where wider, tanh or hotter variants stopped short or stood still.
-* γ 0.99, λ 0.95, ε 0.2, Adam's ε 1e-5, gradient norm 0.5, orthogonal initialisation: Schulman et
-  al. 2017, table 3, and Andrychowicz et al. 2021.
+* γ 0.99, λ 0.95, ε 0.2: Schulman et al. 2017, table 3. Adam's ε 1e-5, gradient norm 0.5 and
+  orthogonal initialisation: OpenAI's baselines, as Engstrom et al. 2020 and Andrychowicz et al.
+  2021 examine them.
 * No entropy bonus: the initial deviation explores enough, and the bonus works against its end.
 * The largest standard deviation falls from 0.61 (its initial value) to 0.1. Tuning seeds 2 and 3
   showed why: without this the policy learned to rely on its own noise, and its mean, which is

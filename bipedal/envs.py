@@ -15,9 +15,9 @@ mid-episode, goes on exactly like one that never did.
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import multiprocessing
-import os
 import signal
 import traceback
 from collections.abc import Callable, Mapping
@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bipedal.errors import RunFailedError, UserError
+from bipedal.processes import signals_held, usable_cores
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -186,8 +187,11 @@ class _Chunk:
                 observation = slot.next_episode()
             self.observation[row] = observation
 
-    def state(self) -> list[tuple[int, list[FloatArray]]]:
-        return [(slot.episode, slot.actions) for slot in self.slots]
+    def state(self) -> list[tuple[int, FloatArray]]:
+        return [
+            (slot.episode, np.array(slot.actions, dtype=np.float32).reshape(-1, ACTION_DIM))
+            for slot in self.slots
+        ]
 
     def restore(self, state: list[tuple[int, FloatArray]]) -> None:
         for row, (slot, (episode, actions)) in enumerate(zip(self.slots, state, strict=True)):
@@ -195,12 +199,14 @@ class _Chunk:
 
 
 _STEP, _COMMAND, _DONE, _FAILED = b"s", b"c", b"d", b"f"
+_DIED = (
+    "an environment process died: was it killed, is memory short, or does a script lack its "
+    'if __name__ == "__main__": guard?'
+)
 
 
 def _work(env_id: str, seed: int, arrays: _Arrays, rows: slice, connection: Connection) -> None:
     """Serve one chunk in its own process until the other end has gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's to handle
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     chunk = _Chunk(env_id, seed, arrays, rows)
     try:
         while True:
@@ -230,16 +236,22 @@ class _Remote:
         self.process = context.Process(
             target=_work, args=(env_id, seed, arrays, rows, theirs), daemon=True
         )
-        self.process.start()
+        # The trainer decides when to stop, also where a signal goes to the whole process group;
+        # a worker ends when the trainer closes the connection or is no more.
+        with signals_held(signal.SIGINT, signal.SIGTERM):
+            self.process.start()
         theirs.close()
 
     def send(self, name: str, *arguments: Any) -> None:
         self.is_step = name == "step"
-        if self.is_step:  # the hot path: one byte each way, the data lies in shared memory
-            self.connection.send_bytes(_STEP)
-        else:
-            self.connection.send_bytes(_COMMAND)
-            self.connection.send((name, arguments))
+        try:
+            if self.is_step:  # the hot path: one byte each way, the data lies in shared memory
+                self.connection.send_bytes(_STEP)
+            else:
+                self.connection.send_bytes(_COMMAND)
+                self.connection.send((name, arguments))
+        except (BrokenPipeError, ConnectionResetError):
+            raise RunFailedError(_DIED) from None
 
     def receive(self) -> Any:
         try:
@@ -248,13 +260,14 @@ class _Remote:
                 raise RunFailedError(f"an environment process failed: {self.connection.recv()}")
             return None if self.is_step else self.connection.recv()
         except (EOFError, ConnectionResetError):
-            raise RunFailedError("an environment process died; resume the run") from None
+            raise RunFailedError(_DIED) from None
 
     def close(self) -> None:
         self.connection.close()
         self.process.join(timeout=5)
         if self.process.is_alive():
             self.process.kill()
+            self.process.join()
 
 
 class _Local:
@@ -297,10 +310,10 @@ class GymnasiumEngine:
         self._step = Step(*(self._arrays.view(name, everything) for name in Step._fields))
         bounds = [round(index * num_envs / workers) for index in range(workers + 1)]
         place = _Local if workers == 1 else _Remote
-        self._chunks: list[_Local | _Remote] = [
-            place(env_id, seed, self._arrays, slice(start, stop))
-            for start, stop in itertools.pairwise(bounds)
-        ]
+        self._chunks: list[_Local | _Remote] = []
+        atexit.register(self.close)  # before multiprocessing waits for its processes in vain
+        for start, stop in itertools.pairwise(bounds):
+            self._chunks.append(place(env_id, seed, self._arrays, slice(start, stop)))
 
     def _call(self, name: str) -> list[Any]:
         for chunk in self._chunks:
@@ -321,11 +334,10 @@ class GymnasiumEngine:
     def state(self) -> EngineState:
         """Episode numbers (N,), their lengths so far (N,), and all their actions (Σ length, 4)."""
         slots = [slot for chunk in self._call("state") for slot in chunk]
-        actions = [action for _, taken in slots for action in taken]
         return {
             "episode": np.array([episode for episode, _ in slots], dtype=np.int64),
             "length": np.array([len(taken) for _, taken in slots], dtype=np.int64),
-            "actions": np.array(actions, dtype=np.float32).reshape(-1, ACTION_DIM),
+            "actions": np.concatenate([taken for _, taken in slots]),
         }
 
     def restore(self, state: EngineState) -> FloatArray:
@@ -344,15 +356,9 @@ class GymnasiumEngine:
 
     def close(self) -> None:
         """End the processes."""
+        atexit.unregister(self.close)
         for chunk in self._chunks:
             chunk.close()
-
-
-def usable_cores() -> int:
-    """Cores this process may use (its affinity, where the system knows one)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 ENGINES: Mapping[str, Callable[[str, int, int], VectorEngine]] = {"gymnasium": GymnasiumEngine}

@@ -14,18 +14,21 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import gymnasium
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from bipedal.checkpoint import Model
+from bipedal.checkpoint import Model, model_from_bytes, model_to_bytes
 from bipedal.envs import OBSERVATION_DIM, FloatArray, make_env
-from bipedal.errors import UserError
+from bipedal.errors import RunFailedError, UserError
 from bipedal.gait import DT, Gait, Trajectory, TrajectoryRecorder, analyse, summarise
 from bipedal.normalizer import ObservationNormalizer
+from bipedal.processes import signals_held
 
 Policy = Callable[[FloatArray], FloatArray]
 """One raw observation (24,) to one action (4,), both float32."""
@@ -84,7 +87,7 @@ class Evaluation:
     episodes: Sequence[Episode]
 
     @property
-    def returns(self) -> FloatArray:
+    def returns(self) -> npt.NDArray[np.float64]:
         """Return of each episode, (episodes,)."""
         return np.array([episode.episodic_return for episode in self.episodes])
 
@@ -142,8 +145,13 @@ def make_policy(model: Model, statistics: Statistics = "saved") -> Policy:
     return _FreshStatistics(model)
 
 
-def _run_one(model: Model, statistics: Statistics, env_id: str, seed: int) -> Episode:
-    return run_episode(make_policy(model, statistics), env_id, seed, keep_trajectory=False)
+def _run_one(model: tuple[bytes, bytes], statistics: Statistics, env_id: str, seed: int) -> Episode:
+    policy = make_policy(_read_model(*model), statistics)
+    return run_episode(policy, env_id, seed, keep_trajectory=False)
+
+
+_read_model = functools.lru_cache(maxsize=1)(model_from_bytes)
+"""Once for all episodes of an evaluation."""
 
 
 def worker_pool(workers: int) -> ProcessPoolExecutor | None:
@@ -159,7 +167,6 @@ def worker_pool(workers: int) -> ProcessPoolExecutor | None:
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -186,14 +193,20 @@ def evaluate(
 
     With an `executor` (see `worker_pool`) they are played in parallel, to the same result.
     `progress` may wrap the stream of episodes to show how far it is. Raises `UserError` for a
-    request that makes no sense.
+    request that makes no sense, `RunFailedError` if a process dies.
     """
     if episodes < 1:
         raise UserError(f"--episodes must be at least 1, not {episodes}")
     if not 0 <= seed < 2**31:
         raise UserError(f"--seed must be from 0 to {2**31 - 1}, not {seed}")
     make_env(env_id).close()
-    run_one = functools.partial(_run_one, model, statistics, env_id)
+    # Bytes, since multiprocessing would have torch move the model that is being trained into
+    # shared memory, a file descriptor for each tensor and episode.
+    run_one = functools.partial(_run_one, model_to_bytes(model), statistics, env_id)
     run_all = map if executor is None else executor.map
-    stream = run_all(run_one, range(seed, seed + episodes))
-    return Evaluation(env_id, seed, list(progress(stream, episodes)))
+    try:
+        with signals_held(signal.SIGINT):
+            stream = run_all(run_one, range(seed, seed + episodes))
+        return Evaluation(env_id, seed, list(progress(stream, episodes)))
+    except BrokenProcessPool:
+        raise RunFailedError("a process that plays episodes died: was it killed?") from None

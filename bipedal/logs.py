@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Mapping
@@ -88,8 +89,15 @@ class RunLog:
             if name not in ("iteration", "timesteps") and isinstance(value, int | float):
                 self._writer.add_scalar(prefix + name, value, step)
 
+    def flush(self) -> None:
+        """Write TensorBoard's queue out; the tables are written row by row."""
+        self._writer.flush()
+
     def close(self) -> None:
-        """Flush and close everything."""
-        self.metrics.close()
-        self.evaluations.close()
-        self._writer.close()
+        """Flush and close everything; what a full disk does not take was reported before."""
+        with contextlib.suppress(OSError):
+            self.metrics.close()
+        with contextlib.suppress(OSError):
+            self.evaluations.close()
+        with contextlib.suppress(OSError):
+            self._writer.close()

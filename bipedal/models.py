@@ -80,7 +80,9 @@ class Actor(nn.Module):
             generator=generator,
         )
         self.log_std = nn.Parameter(torch.full((action_dim,), float(initial_log_std)))
+        self.hidden_sizes = tuple(hidden_sizes)
         self.activation = activation
+        self.layer_norm = layer_norm
         self.std_bounds = (std_min, std_max)
 
     def forward(self, observation: Tensor) -> Tensor:

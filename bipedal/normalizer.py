@@ -62,9 +62,10 @@ class ObservationNormalizer(RunningMeanStd):
 class RewardScaler(RunningMeanStd):
     """Rewards divided by the running standard deviation of the discounted return.
 
-    Engstrom et al. 2020, "Implementation matters", section 2, and Gymnasium's `NormalizeReward`
-    (epsilon 1e-8). The discounted return of an environment starts again when its episode ends, at
-    a time limit as well as at a termination. Scaled rewards are clipped to ±`clip`.
+    Engstrom et al. 2020, "Implementation matters in deep policy gradients", and Gymnasium's
+    `NormalizeReward` (epsilon 1e-8). The discounted return of an environment starts again when its
+    episode ends, at a time limit as well as at a termination. Scaled rewards are clipped to
+    ±`clip`.
     """
 
     epsilon = 1e-8

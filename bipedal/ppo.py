@@ -25,7 +25,7 @@ from bipedal.models import Actor, Critic, gaussian_entropy, gaussian_log_prob
 
 
 class NonFiniteLossError(ArithmeticError):
-    """A loss or gradient became NaN or infinite; the parameters are as before that step."""
+    """A loss or gradient became NaN or infinite; it has not reached the parameters."""
 
 
 def generalized_advantages(
@@ -38,7 +38,7 @@ def generalized_advantages(
     gamma: float,
     gae_lambda: float,
 ) -> Tensor:
-    """Advantages Â of a rollout, GAE equations 11, 12 and 16.
+    """Advantages Â of a rollout: GAE equation 16, in the recursive form of PPO equations 11-12.
 
     δ_t = r_t + γ V(s_{t+1}) − V(s_t) and Â_t = δ_t + γλ Â_{t+1}, with the two ends of an episode
     told apart: after a *termination* there is no future, V(s_{t+1}) = 0; after a *truncation* (a
@@ -71,10 +71,9 @@ def clipped_surrogate_loss(log_ratio: Tensor, advantages: Tensor, clip_range: fl
 
 
 def value_loss(values: Tensor, returns: Tensor) -> Tensor:
-    """Half the mean squared error of the critic, ½ E[(V − R)²]: L^VF of PPO equation 9.
+    """Half the mean squared error of the critic, ½ E[(V − R)²]: half of L^VF in PPO equation 9.
 
-    Both (B,). No clipping of the value change: Andrychowicz et al. 2021 (section 3.2) found it
-    harmful.
+    Both (B,). The change of value is not clipped: Andrychowicz et al. 2021 found that harmful.
     """
     return 0.5 * (values - returns).square().mean()
 
@@ -115,15 +114,15 @@ def adaptive_learning_rate(
 ) -> float:
     """Next learning rate that keeps the policy's change near `target_kl` nats an iteration.
 
-    The rule of PPO section 4 (there for the penalty β), applied to the step size with rsl_rl's
-    factor: divide by 1.5 where the measured KL is above twice the target, multiply by 1.5 where it
-    is below half.
+    The idea of PPO section 4 (there for the penalty β) applied to the step size, with rsl_rl's
+    numbers: divide by 1.5 where the measured KL is above twice the target, multiply by 1.5 where
+    it is below half, within `bounds`.
     """
     if kl > 2.0 * target_kl:
-        current /= 1.5
-    elif kl < 0.5 * target_kl:
-        current *= 1.5
-    return min(max(current, bounds[0]), bounds[1])
+        return max(current / 1.5, min(current, bounds[0]))
+    if kl < 0.5 * target_kl:
+        return min(current * 1.5, max(current, bounds[1]))
+    return current
 
 
 class Batch(NamedTuple):
@@ -159,7 +158,7 @@ class UpdateStatistics(NamedTuple):
     value_loss: float
     entropy: float
     approx_kl: float
-    """Mean over the last epoch: how far the finished update has moved the policy."""
+    """Mean over the last epoch, each minibatch before its step: how far the policy has moved."""
     clip_fraction: float
 
 
@@ -168,7 +167,7 @@ def minibatches(size: int, minibatch_size: int, generator: torch.Generator) -> I
 
     A remainder smaller than that is joined to the last part, so that no minibatch is tiny.
     """
-    order = torch.randperm(size, generator=generator, device=generator.device)
+    order = torch.randperm(size, generator=generator)
     count = max(1, size // minibatch_size)
     for index in range(count):
         end = size if index == count - 1 else (index + 1) * minibatch_size

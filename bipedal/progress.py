@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, track
 
-from bipedal.train import Progress as TrainingProgress
+if TYPE_CHECKING:
+    from bipedal.train import Progress as TrainingProgress
 
 T = TypeVar("T")
 

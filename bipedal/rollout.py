@@ -62,7 +62,7 @@ class Collector:
         device: torch.device,
         generator: torch.Generator,
     ) -> None:
-        """Reset the engine; `generator` (on `device`) samples the actions."""
+        """Reset the engine; `generator` (on the CPU) samples the actions."""
         self.engine = engine
         self.normalizer = normalizer
         self.reward_scaler = reward_scaler
@@ -106,10 +106,8 @@ class Collector:
         for t in range(steps):
             observations[t] = self._observation
             means[t] = actor(self._observation)
-            noise = torch.randn(
-                actions[t].shape, generator=self.generator, device=device, dtype=torch.float32
-            )
-            actions[t] = means[t] + std * noise
+            noise = torch.randn(actions[t].shape, generator=self.generator)
+            actions[t] = means[t] + std * noise.to(device)
             step = self.engine.step(actions[t].cpu().numpy())
 
             step_done = step.terminated | step.truncated

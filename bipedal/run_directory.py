@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import platform
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,8 +13,8 @@ import torch
 
 from bipedal.checkpoint import atomic_write
 from bipedal.config import TrainConfig, config_from_json, config_to_json
-from bipedal.envs import usable_cores
 from bipedal.errors import UserError
+from bipedal.processes import usable_cores
 
 RECORDED_PACKAGES = ("bipedal", "torch", "gymnasium", "box2d", "numpy")
 
@@ -28,31 +28,59 @@ def prepare_run(run_dir: Path, config: TrainConfig) -> None:
                 f"{run_dir} already holds a run: add --resume to continue it, or choose another "
                 "--run-dir"
             )
-        (run_dir / "saved_models").mkdir(parents=True, exist_ok=True)
+        models = run_dir / "saved_models"
+        models.mkdir(parents=True, exist_ok=True)
+        if any(models.iterdir()):
+            raise UserError(f"{models} already holds models: choose another --run-dir")
         _write_config(run_dir, config)
     except OSError as error:
         raise UserError(f"cannot write to {run_dir}: {error.strerror}") from None
 
 
 def continue_run(run_dir: Path, config: TrainConfig) -> None:
-    """Check that a run can go on with `config`: only its length may have changed."""
+    """Check that a run can go on with `config`: only its length and device may have changed."""
     stored = read_run_config(run_dir)
-    if dataclasses.replace(config, total_timesteps=stored.total_timesteps) != stored:
-        ours, theirs = config_to_json(config), config_to_json(stored)
-        odd = next(
-            f"{name} {theirs[name]} -> {ours[name]}"
-            for name in ours
-            if ours[name] != theirs[name] and name != "total_timesteps"
-        )
-        raise UserError(f"--resume goes on as the run was started; it cannot change {odd}")
+    ours, theirs = config_to_json(config), config_to_json(stored)
+    for name in ours:
+        if ours[name] != theirs[name] and name not in ("total_timesteps", "device"):
+            raise UserError(
+                "--resume goes on as the run was started; it cannot change "
+                f"{name} {theirs[name]} -> {ours[name]}"
+            )
     config.validate()
     if config != stored:
         _write_config(run_dir, config)
 
 
+@contextlib.contextmanager
+def lock_run(run_dir: Path) -> Iterator[None]:
+    """Keep a run to one process; the system lets go of it even after `kill -9`.
+
+    UserError if another process is at it. Without `fcntl` (Windows) nothing is locked.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    try:
+        file = open(run_dir / "lock", "w")  # noqa: SIM115
+    except OSError:
+        raise UserError(f"{run_dir} holds no run to resume") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"{run_dir} is being trained by another process") from None
+        yield
+
+
 def discard_run(run_dir: Path) -> None:
     """Undo `prepare_run` for a run that could not begin; whatever else lies there stays."""
-    (run_dir / "config.json").unlink(missing_ok=True)
+    for path in (run_dir / "config.json", run_dir / "lock"):
+        path.unlink(missing_ok=True)
+    for path in (run_dir / "saved_models").glob("checkpoint_0*"):
+        path.unlink()
     for directory in (run_dir / "saved_models", run_dir):
         with contextlib.suppress(OSError):  # not empty: then it is not ours alone
             directory.rmdir()

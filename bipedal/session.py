@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +14,9 @@ from types import FrameType
 
 from bipedal.checkpoint import Model, atomic_write, load_model
 from bipedal.config import TrainConfig
-from bipedal.envs import usable_cores
 from bipedal.errors import UserError
 from bipedal.evaluate import Evaluation, Statistics, evaluate, worker_pool
+from bipedal.processes import usable_cores
 from bipedal.progress import TrainingDisplay, console, track_items
 from bipedal.train import train
 
@@ -26,6 +28,12 @@ FINAL_SEED = 1_000_000
 def _say(sentence: str) -> None:
     """Print a line on standard error as it is: a path may look like markup, and is copied whole."""
     console.print(sentence, markup=False, emoji=False, soft_wrap=True)
+
+
+def _command() -> str:
+    """How this program was called, so that its advice can be copied."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "bipedal" else "bipedal"
 
 
 def new_run_dir(config: TrainConfig) -> Path:
@@ -63,7 +71,8 @@ class StopRequest:
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.asked = True
-        _say("stopping after this iteration; everything will be saved")
+        # Not through rich: the signal may have come in the middle of its own writing.
+        os.write(2, b"\nstopping after this iteration; everything will be saved\n")
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -108,11 +117,11 @@ def train_and_score(config: TrainConfig, run_dir: Path, *, resume: bool) -> None
     if not outcome.finished:
         _say(
             f"stopped at {outcome.timesteps:,} timesteps; "
-            f"go on with: bipedal train --resume --run-dir {run_dir}"
+            f"go on with: {_command()} train --resume --run-dir {run_dir}"
         )
         return
     _say(f"trained {outcome.timesteps:,} timesteps in {outcome.elapsed:.0f} s: {run_dir}")
-    if config.final_episodes:
+    if config.final_episodes and not stop.asked:
         score = evaluate_on_all_cores(
             load_model(run_dir),
             config.env_id,
@@ -126,4 +135,4 @@ def train_and_score(config: TrainConfig, run_dir: Path, *, resume: bool) -> None
             f"episodes ({'solved' if score['solved'] else 'not solved'}), falls in "
             f"{score['fall_rate']:.0%}, {score['mean_speed']:.2f} m/s, {score['gait']['class']}"
         )
-    _say(f"next: bipedal report {run_dir}")
+    _say(f"next: {_command()} report {run_dir}")

@@ -13,7 +13,8 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +23,16 @@ import torch
 from bipedal import ppo
 from bipedal.checkpoint import Model, load_model, load_state, save_model, save_state
 from bipedal.config import TrainConfig
-from bipedal.envs import ACTION_DIM, ENGINES, OBSERVATION_DIM, usable_cores
+from bipedal.envs import ACTION_DIM, ENGINES, OBSERVATION_DIM
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluate import evaluate, worker_pool
 from bipedal.logs import RunLog
 from bipedal.models import Actor, Critic
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
+from bipedal.processes import usable_cores
 from bipedal.rollout import Collector, EpisodeStatistics, Rollout
-from bipedal.run_directory import continue_run, discard_run, prepare_run
-from bipedal.viewer.video import record_episode
+from bipedal.run_directory import continue_run, discard_run, lock_run, prepare_run
+from bipedal.video import record_episode
 
 SAVE_SECONDS = 15.0
 """Work that a kill may cost, plus at most one iteration."""
@@ -94,17 +96,9 @@ class Trainer:
                 (self.critic, config.critic_learning_rate),
             )
         )
-        self.generator = torch.Generator(self.device)
-        self.generator.manual_seed(config.seed)
+        # On the CPU in any case: a seed draws the same numbers whatever the device.
+        self.generator = torch.Generator().manual_seed(config.seed)
 
-        self.engine = ENGINES[config.engine](config.env_id, config.num_envs, config.seed)
-        self.collector = Collector(
-            self.engine,
-            self.model.normalizer,
-            RewardScaler(config.num_envs, config.gamma).to(self.device),
-            device=self.device,
-            generator=self.generator,
-        )
         self.settings = ppo.UpdateSettings(
             epochs=config.epochs,
             minibatch_size=config.minibatch_size,
@@ -112,13 +106,26 @@ class Trainer:
             entropy_coefficient=config.entropy_coefficient,
             max_grad_norm=config.max_grad_norm,
         )
-        self._pool = worker_pool(min(usable_cores(), config.evaluation_episodes))
         self.iteration = 0
         self.timesteps = 0
         self.episodes = 0
         self.elapsed = 0.0
         self.recent_returns: deque[float] = deque(maxlen=config.best_window)
         self.best_return = -math.inf
+
+        self._pool = worker_pool(min(usable_cores(), config.evaluation_episodes))
+        self.engine = ENGINES[config.engine](config.env_id, config.num_envs, config.seed)
+        try:
+            self.collector = Collector(
+                self.engine,
+                self.model.normalizer,
+                RewardScaler(config.num_envs, config.gamma).to(self.device),
+                device=self.device,
+                generator=self.generator,
+            )
+        except BaseException:
+            self.close()
+            raise
 
     # One iteration --------------------------------------------------------------------------------
 
@@ -137,20 +144,7 @@ class Trainer:
         if config.learning_rate_schedule == "adaptive":
             self._adapt_learning_rates(statistics.approx_kl)
 
-        if config.best_by == "training" and 2 * len(self.recent_returns) >= config.best_window:
-            self._save_if_best(self._mean_return())  # a handful of lucky episodes is no measure
-        if self.iteration % config.checkpoint_interval == 0:
-            self._save_model(f"checkpoint_{self.iteration}.pth")
-        last = self.iteration == config.iterations
-        if _due(self.iteration, config.evaluation_interval) or (
-            last and config.evaluation_interval
-        ):
-            evaluation = self._evaluate()
-            log.write_evaluation(evaluation)
-            if config.best_by == "evaluation":
-                self._save_if_best(float(evaluation["mean_return"]))
-        if _due(self.iteration, config.video_interval):
-            self._record_video()
+        self._keep_what_is_due(log)
 
         seconds = time.perf_counter() - started
         self.elapsed += seconds
@@ -185,6 +179,23 @@ class Trainer:
             steps_per_second=config.batch_size / seconds,
             elapsed=self.elapsed,
         )
+
+    def _keep_what_is_due(self, log: RunLog) -> None:
+        """Save, evaluate and film where this iteration is one for it."""
+        config = self.config
+        if config.best_by == "training" and 2 * len(self.recent_returns) >= config.best_window:
+            self._save_if_best(self._mean_return())  # a handful of lucky episodes is no measure
+        if self.iteration % config.checkpoint_interval == 0:
+            self._save_model(f"checkpoint_{self.iteration}.pth")
+        last = self.iteration == config.iterations
+        interval = config.evaluation_interval
+        if interval and (last or self.iteration % interval == 0):
+            evaluation = self._evaluate()
+            log.write_evaluation(evaluation)
+            if config.best_by == "evaluation":
+                self._save_if_best(float(evaluation["mean_return"]))
+        if config.video_interval and self.iteration % config.video_interval == 0:
+            self._record_video()
 
     def _update(self, rollout: Rollout) -> tuple[ppo.UpdateStatistics, float]:
         """Advantages, then the PPO update; returns its statistics and the explained variance."""
@@ -301,12 +312,13 @@ class Trainer:
         }
 
     def _record_video(self) -> None:
-        record_episode(
-            self._cpu_model().act,
-            self.config.env_id,
-            TRAINING_EVALUATION_SEED,
-            self.run_dir / "videos" / f"iteration_{self.iteration}.mp4",
-        )
+        path = self.run_dir / "videos" / f"iteration_{self.iteration}.mp4"
+        try:
+            record_episode(
+                self._cpu_model().act, self.config.env_id, TRAINING_EVALUATION_SEED, path
+            )
+        except UserError as error:  # the request was right: it is the disk
+            raise RunFailedError(f"{error}; go on with --resume") from None
 
     def _cpu_model(self) -> Model:
         """Return the model where the evaluation expects it."""
@@ -330,6 +342,7 @@ class Trainer:
                 "elapsed": self.elapsed,
                 "recent_returns": list(self.recent_returns),
                 "best_return": self.best_return,
+                "std_bounds": list(self.actor.std_bounds),
                 "actor": self.actor.state_dict(),
                 "critic": self.critic.state_dict(),
                 "actor_optimizer": self.actor_optimizer.state_dict(),
@@ -352,6 +365,8 @@ class Trainer:
             self.elapsed = state["elapsed"]
             self.recent_returns.extend(state["recent_returns"])
             self.best_return = state["best_return"]
+            std_min, std_max = state["std_bounds"]
+            self.actor.std_bounds = (std_min, std_max)
             self.actor.load_state_dict(state["actor"])
             self.critic.load_state_dict(state["critic"])
             self.actor_optimizer.load_state_dict(state["actor_optimizer"])
@@ -403,8 +418,17 @@ def _initial_model(config: TrainConfig, models_dir: Path) -> Model:
     return model
 
 
-def _due(iteration: int, interval: int) -> bool:
-    return interval > 0 and iteration % interval == 0
+def _with_real_sizes(config: TrainConfig) -> TrainConfig:
+    """Write the sizes of the model to start from into the configuration of the run."""
+    if config.init_from is None:
+        return config
+    actor = load_model(config.init_from).actor
+    return replace(
+        config,
+        hidden_sizes=actor.hidden_sizes,
+        activation=actor.activation,
+        layer_norm=actor.layer_norm,
+    )
 
 
 def _episode_metrics(episodes: list[EpisodeStatistics]) -> dict[str, float]:
@@ -435,35 +459,35 @@ def train(
     goes on from the last saved state. Raises `RunFailedError` if the job cannot go on: a
     loss that is not finite, a disk that is full. The last good models and state stay as they are.
     """
-    if resume:
-        continue_run(run_dir, config)
-    else:
+    if not resume:
+        config = _with_real_sizes(config)
         prepare_run(run_dir, config)
-    try:
-        trainer = Trainer(config, run_dir)
-    except BaseException:
-        if not resume:
-            discard_run(run_dir)
-        raise
-    log: RunLog | None = None
-    try:
+    with ExitStack() as stack:
+        stack.enter_context(lock_run(run_dir))
         if resume:
-            trainer.restore()
-        log = RunLog(run_dir, iteration=trainer.iteration, timesteps=trainer.timesteps)
-        return _run(trainer, log, on_iteration, should_stop)
-    except ppo.NonFiniteLossError as error:
-        raise RunFailedError(
-            f"training stopped at timestep {trainer.timesteps}: {error}; the models saved so far "
-            "are good, try a smaller learning rate"
-        ) from None
-    except OSError as error:
-        raise RunFailedError(
-            f"cannot write to {run_dir}: {error.strerror}; make room and go on with --resume"
-        ) from None
-    finally:
-        if log is not None:
-            log.close()
-        trainer.close()
+            continue_run(run_dir, config)
+        try:
+            trainer = Trainer(config, run_dir)
+        except BaseException:
+            if not resume:
+                discard_run(run_dir)
+            raise
+        stack.callback(trainer.close)
+        try:
+            if resume:
+                trainer.restore()
+            log = RunLog(run_dir, iteration=trainer.iteration, timesteps=trainer.timesteps)
+            stack.callback(log.close)
+            return _run(trainer, log, on_iteration, should_stop)
+        except ppo.NonFiniteLossError as error:
+            raise RunFailedError(
+                f"training stopped at timestep {trainer.timesteps}: {error}; the models saved so "
+                "far are good, try a smaller learning rate"
+            ) from None
+        except OSError as error:
+            raise RunFailedError(
+                f"cannot write to {run_dir}: {error.strerror}; make room and go on with --resume"
+            ) from None
 
 
 def _run(
@@ -478,6 +502,7 @@ def _run(
         on_iteration(trainer.iterate(log))
         stopped = should_stop()
         if time.monotonic() - last_save > SAVE_SECONDS:
+            log.flush()
             trainer.save()
             last_save = time.monotonic()
     trainer.save()

@@ -9,21 +9,21 @@ import torch
 from torch import nn
 
 path, episodes = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 100
-weights = torch.load(path, weights_only=True)["policy"]
+contents = torch.load(path, weights_only=True)
+weights, activation = contents["policy"], contents.get("activation", "relu")
 with open(path.removesuffix(".pth") + "_stats.pkl", "rb") as file:
     stats = pickle.load(file)  # your own file: a stranger's pickle may run code
 
 last = max(int(key.split(".")[1]) for key in weights if key.startswith("net."))
 layers: list[nn.Module] = []
-for index in range(last + 1):  # Linear, LayerNorm, ReLU, ..., Linear; a ReLU has no weights
+for index in range(last + 1):  # Linear, LayerNorm, activation, ..., Linear
     weight = weights.get(f"net.{index}.weight")
     if weight is None:
-        layers.append(nn.ReLU())
+        layers.append(nn.Tanh() if activation == "tanh" else nn.ReLU())
     else:
         layers.append((nn.Linear if weight.dim() == 2 else nn.LayerNorm)(*reversed(weight.shape)))
 net = nn.Sequential(*layers)
 net.load_state_dict({k.removeprefix("net."): v for k, v in weights.items() if k != "log_std"})
-
 returns = []
 for seed in range(episodes):
     env = gym.make("BipedalWalker-v3")

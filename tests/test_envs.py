@@ -171,6 +171,7 @@ def test_a_dead_process_is_reported_and_the_others_end() -> None:
     engine = GymnasiumEngine(ENV_IDS[0], 2, seed=0, workers=2)
     engine.reset()
     engine._chunks[1].process.kill()  # type: ignore[union-attr]
+    engine._chunks[1].process.join()  # type: ignore[union-attr]
     with pytest.raises(RunFailedError, match="process died"):
         for action in random_actions(5, 2):
             engine.step(action)

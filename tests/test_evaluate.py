@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
 
 from bipedal.checkpoint import Model, load_model, save_model
 from bipedal.envs import FloatArray, make_env
-from bipedal.errors import UserError
+from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluate import Evaluation, Policy, evaluate, make_policy, run_episode, worker_pool
 from bipedal.gait import GaitClass
-from bipedal.models import Actor, Critic
+from bipedal.models import Activation, Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
 
 ROOT = Path(__file__).parents[1]
@@ -105,6 +106,21 @@ def test_solved_means_gymnasiums_threshold(clumsy: Model, mean: float, solved: b
     assert Evaluation("BipedalWalker-v3", 0, [good]).to_json()["solved"] is solved
 
 
+def test_a_process_that_dies_is_reported(clumsy: Model) -> None:
+    with worker_pool(2) as pool:  # type: ignore[union-attr]
+        pool.submit(int).result()
+        for process in list(pool._processes.values()):
+            process.kill()
+        with pytest.raises(RunFailedError, match="died"):
+            evaluate(clumsy, "BipedalWalker-v3", episodes=2, executor=pool)
+
+
+def test_evaluating_leaves_the_model_where_it_is(clumsy: Model) -> None:
+    with worker_pool(2) as pool:
+        evaluate(clumsy, "BipedalWalker-v3", episodes=2, executor=pool)
+    assert not any(parameter.is_shared() for parameter in clumsy.actor.parameters())
+
+
 def test_statistics_are_frozen(clumsy: Model) -> None:
     before = clumsy.normalizer.mean.clone()
     evaluate(clumsy, "BipedalWalker-v3", episodes=1)
@@ -151,9 +167,15 @@ def test_the_pretrained_walker_walks_and_needs_its_statistics() -> None:
         assert blind.episodic_return < 100
 
 
-def test_an_independent_script_finds_the_same_score(clumsy: Model, tmp_path: Path) -> None:
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_an_independent_script_finds_the_same_score(
+    clumsy: Model, tmp_path: Path, activation: Activation
+) -> None:
     """Forty lines that share nothing with the package, on the two files alone."""
     path = tmp_path / "model.pth"
+    actor = Actor(24, 4, hidden_sizes=(16, 16), activation=activation)
+    actor.load_state_dict(clumsy.actor.state_dict())
+    clumsy = replace(clumsy, actor=actor)
     save_model(path, clumsy)
     script = ROOT / "examples" / "independent_score.py"
     assert len(script.read_text().splitlines()) <= 40

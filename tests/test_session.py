@@ -79,6 +79,69 @@ def test_a_signal_stops_cleanly_and_the_run_goes_on(tmp_path: Path, number: int)
     assert score["episodes"] == 2 and score["seed"] == session.FINAL_SEED
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_environments_start(tmp_path: Path, number: int) -> None:
+    """To the whole group, while the engine's processes import their modules."""
+    process = start(tmp_path / "run", "--total-timesteps", "1000000", *TOY)
+    wait_for_children(process.pid, 2)  # a helper of Python's and the first worker
+    os.killpg(process.pid, number)
+    assert_stopped_cleanly(process)
+
+
+def test_an_interrupt_while_evaluators_start(tmp_path: Path) -> None:
+    """Likewise for the processes of a greedy evaluation, here after every iteration."""
+    evaluate = ["--evaluation-interval", "1", "--evaluation-episodes", "2"]
+    process = start(tmp_path / "run", "--total-timesteps", "1000000", *TOY, *evaluate)
+    wait_for_children(process.pid, 4)  # the helper, two workers, the first evaluator
+    os.killpg(process.pid, signal.SIGINT)
+    assert_stopped_cleanly(process)
+
+
+def wait_for_children(pid: int, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(children(pid)) < count and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def assert_stopped_cleanly(process: subprocess.Popen[str]) -> None:
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err and "go on with" in err
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
+def test_no_process_outlives_a_kill(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    process = start(
+        run_dir, "--total-timesteps", "1000000", *TOY,
+        "--evaluation-interval", "1", "--evaluation-episodes", "2",
+    )  # fmt: skip
+    wait_for_rows(run_dir, 1)
+    workers = children(process.pid)
+    assert len(workers) >= 2
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 20
+    while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(alive(pid) for pid in workers)
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
 def test_new_runs_do_not_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     first = session.new_run_dir(DEFAULT)

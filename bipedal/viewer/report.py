@@ -12,10 +12,10 @@ from pathlib import Path
 from bipedal.checkpoint import atomic_write, load_model
 from bipedal.errors import UserError
 from bipedal.evaluate import Episode, run_episode
+from bipedal.video import record_episode
 from bipedal.viewer.data import Run, read_run
 from bipedal.viewer.figures import draw_run
 from bipedal.viewer.page import make_page
-from bipedal.viewer.video import record_episode
 
 MAX_VIDEO_SECONDS = 25.0
 """Keeps the embedded video well below 3 MB."""

@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 
 from bipedal.envs import FloatArray, make_env
 from bipedal.errors import UserError
-from bipedal.viewer.video import FPS, GIF_SIZE, GIF_STRIDE, record_episode
+from bipedal.video import FPS, GIF_SIZE, GIF_STRIDE, record_episode
 
 ENV_ID = "BipedalWalker-v3"
 
@@ -140,7 +140,7 @@ def test_bad_arguments_are_the_users_mistake(tmp_path: Path) -> None:
 def test_needs_no_screen_no_torch_and_keeps_standard_output_clean(tmp_path: Path) -> None:
     script = (
         "import sys, numpy as np; from pathlib import Path;"
-        "from bipedal.viewer.video import record_episode;"
+        "from bipedal.video import record_episode;"
         "record_episode(lambda _: np.zeros(4, np.float32), 'BipedalWalker-v3', 1,"
         f" Path({str(tmp_path / 'walk.mp4')!r}), 0.1);"
         "assert 'torch' not in sys.modules"
