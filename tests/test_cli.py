@@ -343,7 +343,7 @@ def test_a_run_is_trained_scored_and_gone_on_with(
     where = Path("[/bold] :smile: run")
     options = [
         "--num-envs", "1", "--rollout-steps", "64", "--minibatch-size", "64", "--epochs", "1",
-        "--hidden-sizes", "4", "--evaluation-interval", "0", "--final-episodes", "1",
+        "--hidden-sizes", "4", "--evaluation-episodes", "1", "--final-episodes", "1",
     ]  # fmt: skip
     arguments = ["train", "--run-dir", str(where), "--total-timesteps", "64", *options]
     assert cli.main(arguments) == 0
