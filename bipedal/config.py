@@ -82,9 +82,9 @@ class TrainConfig:
 
     checkpoint_interval: int = 100
     """Iterations between numbered checkpoints."""
-    evaluation_interval: int = 15
+    evaluation_interval: int = 20
     """Iterations between greedy evaluations with gait analysis; 0 for none."""
-    evaluation_episodes: int = 20
+    evaluation_episodes: int = 60
     """Episodes of each of those evaluations."""
     video_interval: int = 0
     """Iterations between videos of the greedy policy; 0 for none."""
@@ -235,7 +235,8 @@ Where its values come from:
 * The largest standard deviation falls from 0.61 (its initial value) to 0.1. Tuning seeds 2 and 3
   showed why: without this the policy learned to rely on its own noise, and its mean, which is
   what the greedy policy plays, fell over (9 % and 83 % of 100 episodes after 2M timesteps).
-* The best model is chosen by greedy evaluations of 20 episodes, for the same reason.
+* The best model is chosen by greedy evaluations, for the same reason, of 60 episodes: 20 let
+  models with falls in one episode of twenty slip through (tuning seed 0).
 """
 
 HARDCORE_FINETUNE = dataclasses.replace(
