@@ -49,6 +49,12 @@ def make_env(env_id: str, render_mode: str | None = None) -> gymnasium.Env[Any, 
     return gymnasium.make(env_id, render_mode=render_mode, disable_env_checker=True)
 
 
+def check_seed(seed: int) -> None:
+    """UserError if an episode cannot be seeded with this number."""
+    if not 0 <= seed < 2**31:
+        raise UserError(f"--seed must be from 0 to {2**31 - 1}, not {seed}")
+
+
 class Step(NamedTuple):
     """What N environments answered to one action each."""
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import torch
 
 from bipedal.checkpoint import Model, model_from_bytes, model_to_bytes
-from bipedal.envs import OBSERVATION_DIM, FloatArray, make_env
+from bipedal.envs import OBSERVATION_DIM, FloatArray, check_seed, make_env
 from bipedal.errors import RunFailedError, UserError
 from bipedal.gait import DT, Gait, Trajectory, TrajectoryRecorder, analyse, summarise
 from bipedal.normalizer import ObservationNormalizer
@@ -197,8 +197,7 @@ def evaluate(
     """
     if episodes < 1:
         raise UserError(f"--episodes must be at least 1, not {episodes}")
-    if not 0 <= seed < 2**31:
-        raise UserError(f"--seed must be from 0 to {2**31 - 1}, not {seed}")
+    check_seed(seed)
     make_env(env_id).close()
     # Bytes, since multiprocessing would have torch move the model that is being trained into
     # shared memory, a file descriptor for each tensor and episode.

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bipedal.envs import FloatArray, make_env
+from bipedal.envs import FloatArray, check_seed, make_env
 from bipedal.errors import UserError
 from bipedal.gait import DT
 
@@ -82,8 +82,7 @@ def record_episode(
         raise UserError(f"cannot record to '{out}': the file name must end in .mp4 or .gif")
     if max_seconds is not None and not max_seconds > 0:
         raise UserError(f"cannot record {max_seconds} s: the duration must be positive")
-    if not 0 <= seed < 2**31:
-        raise UserError(f"--seed must be from 0 to {2**31 - 1}, not {seed}")
+    check_seed(seed)
     max_length = sys.maxsize if max_seconds is None else max(1, round(max_seconds * FPS))
     temporary = _temporary_beside(out)
     try:
