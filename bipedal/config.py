@@ -25,8 +25,9 @@ class TrainConfig:
     """Name of the preset that the other values start from."""
     env_id: str = "BipedalWalker-v3"
     """Gymnasium environment: BipedalWalker-v3 or BipedalWalkerHardcore-v3."""
-    engine: str = "gymnasium"
-    """What steps the environments while training; scores are always Gymnasium's."""
+    engine: str = "warp"
+    """What steps the environments while training: the batched engine, or Gymnasium's own
+    environments. Scores are always Gymnasium's."""
     total_timesteps: int = 2_500_000
     """Environment steps to train for, all environments together; whole iterations, rounded up."""
     seed: int = 0
@@ -179,6 +180,7 @@ def _flag(field: str) -> str:
 SEED = TrainConfig(
     preset="seed",
     total_timesteps=1_500 * 2_048,
+    engine="gymnasium",
     seed=9,
     num_envs=1,
     rollout_steps=2_048,

@@ -1,5 +1,7 @@
 """Environments in parallel: the one interface the trainer knows, and its Gymnasium engine.
 
+The other engine, `bipedal.physics`, steps the same walker in batches.
+
 An *engine* steps N environments at once and starts an environment's next episode in the same
 step in which the last one ended. The row that a reset produces is never the outcome of an
 action: `Step` carries the true final observation beside it.
@@ -367,5 +369,15 @@ class GymnasiumEngine:
             chunk.close()
 
 
-ENGINES: Mapping[str, Callable[[str, int, int], VectorEngine]] = {"gymnasium": GymnasiumEngine}
+def make_warp_engine(env_id: str, num_envs: int, seed: int) -> VectorEngine:
+    """The engine of `bipedal.physics`, which takes a moment to import."""
+    from bipedal.physics.engine import WarpEngine
+
+    return WarpEngine(env_id, num_envs, seed)
+
+
+ENGINES: Mapping[str, Callable[[str, int, int], VectorEngine]] = {
+    "warp": make_warp_engine,
+    "gymnasium": GymnasiumEngine,
+}
 """Engines by the name that `--engine` takes: (env_id, num_envs, seed) -> engine."""

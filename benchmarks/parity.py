@@ -1,0 +1,407 @@
+"""Is the batched engine true? Gymnasium and ours, side by side, in three proofs.
+
+    python benchmarks/parity.py            (about 25 minutes on two cores; `make parity`)
+
+`one-step`: along Gymnasium episodes of several behaviours each state is read into the engine,
+then both take the same step. Contact is chaotic, so only one step at a time can be compared.
+`returns`: policies play the same terrains, pushes and all, in both. `terrains`: the engine's
+own terrains against Gymnasium's. Writes results/parity.json and results/parity-worst.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import csv
+import json
+import multiprocessing
+import platform
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
+from scipy import stats
+
+from bipedal.checkpoint import Model, load_model
+from bipedal.envs import ENV_IDS, make_env
+from bipedal.evaluate import run_episode
+from bipedal.physics.constants import MAX_BOXES, TERRAIN_STEP
+from bipedal.physics.engine import WarpEngine
+from bipedal.physics.state import fields
+from bipedal.physics.synchronise import read_terrain, reset_overheard, synchronise
+from bipedal.processes import usable_cores
+
+LANES = 16
+"""Environments side by side in the one-step proof."""
+EPISODE_SEED = 3_000_000
+Policy = Callable[[Any, np.ndarray], np.ndarray]
+
+
+def scaled_walker(factor: float) -> Model:
+    """The pretrained walker with weaker torques: at 0.3 it shuffles, at 0.4 it often falls."""
+    model = copy.deepcopy(load_model("pretrained:walker"))
+    last = [layer for layer in model.actor.modules() if isinstance(layer, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        last.weight *= factor
+        last.bias *= factor
+    return model
+
+
+def batched(model: Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Greedy policy of many observations at once, clipped to what the environment takes."""
+
+    def act(observations: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            raw = torch.from_numpy(np.asarray(observations, dtype=np.float32))
+            return np.clip(model.actor(model.normalizer(raw)).numpy(), -1, 1)
+
+    return act
+
+
+# One step ----------------------------------------------------------------------
+
+
+def behaviours(rng: np.random.Generator) -> dict[str, Callable[[int], Policy]]:
+    """Policies by name; each is made anew for every environment, as some remember."""
+    walk, shuffle = batched(load_model("pretrained:walker")), batched(scaled_walker(0.3))
+
+    def heuristic(_: int) -> Policy:
+        brain = BipedalWalkerHeuristics()
+        return lambda env, observation: np.clip(brain.step_heuristic(observation), -1, 1)
+
+    def noisy(_: int) -> Policy:
+        return lambda env, o: np.clip(walk(o[None])[0] + rng.normal(0, 0.5, 4), -1, 1)
+
+    return {
+        "random": lambda _: lambda env, o: rng.uniform(-1, 1, 4),
+        "heuristic": heuristic,
+        "shuffling": lambda _: lambda env, o: shuffle(o[None])[0],
+        "walking": lambda _: lambda env, o: walk(o[None])[0],
+        "stumbling": noisy,
+    }
+
+
+def box_kinds(boxes: np.ndarray) -> list[str]:
+    """What each of Gymnasium's boxes belongs to, by its proportions."""
+    size = np.round((boxes[:, 2:] - boxes[:, :2]) / TERRAIN_STEP).astype(int)
+    names = {(1, 4): "pit", (4, 1): "stairs"}
+    return [names.get((width, height), "stump") for width, height in size.tolist()]
+
+
+class Side:
+    """Gymnasium's environments and the engine's rows, kept in the same state."""
+
+    def __init__(self, env_id: str, make_policy: Callable[[int], Policy], seed: int) -> None:
+        """Begin episodes from `seed` on."""
+        self.env_id, self.make_policy, self.seed = env_id, make_policy, seed
+        self.engine = WarpEngine(env_id, LANES, 0, threads=1)
+        self.walkers = {name: a.numpy() for name, a in fields(self.engine.walkers).items()}
+        self.envs: list[Any] = [None] * LANES
+        self.kinds: list[list[str]] = [[]] * LANES
+        self.policies: list[Policy] = [lambda env, o: o] * LANES
+        self.observations = np.zeros((LANES, 24), dtype=np.float32)
+        for row in range(LANES):
+            self.begin(row)
+
+    def begin(self, row: int) -> None:
+        """A fresh episode on both sides."""
+        self.envs[row] = make_env(self.env_id)
+        self.observations[row], force = reset_overheard(self.envs[row], self.seed)
+        self.seed += 1
+        heights, boxes = read_terrain(self.envs[row])
+        self.kinds[row] = box_kinds(boxes)
+        self.policies[row] = self.make_policy(row)
+        self.engine.set_start(row, heights, boxes, force)
+        self.engine.begin_episodes([row])
+
+    def places(self) -> np.ndarray:
+        """Gymnasium's centres and angles (LANES, 5, 3)."""
+        return np.array(
+            [
+                [
+                    (*body.worldCenter, body.angle)
+                    for body in (env.unwrapped.hull, *env.unwrapped.legs)
+                ]
+                for env in self.envs
+            ]
+        )
+
+
+def one_step(env_id: str, name: str, states: int, worst: list[dict[str, Any]]) -> dict[str, Any]:
+    """Compare `states` single steps of one behaviour."""
+    rng = np.random.default_rng(0)
+    side = Side(env_id, behaviours(rng)[name], EPISODE_SEED)
+    engine, walkers = side.engine, side.walkers
+    errors, rewards, poses, ended, flags = [], [], [], [], []
+    seen = {"falls": 0, "at a limit": 0, "impact": 0, "stump": 0, "stairs": 0, "pit": 0}
+    while len(errors) * LANES < states:
+        for row, env in enumerate(side.envs):
+            synchronise(env, row, walkers)
+        snapshot = engine.snapshot(range(LANES))
+        before = walkers["contact_count"].copy(), walkers["contact"].copy()
+        actions = np.array(
+            [
+                policy(env, observation)
+                for policy, env, observation in zip(
+                    side.policies, side.envs, side.observations, strict=True
+                )
+            ],
+            dtype=np.float32,
+        )
+        step = engine.step(actions)
+        ours = engine.poses()
+        truth = [env.step(action) for env, action in zip(side.envs, actions, strict=True)]
+        side.observations[:] = [answer[0] for answer in truth]
+        error = np.abs(step.final_observation - side.observations)
+        errors.append(error)
+        rewards.append(np.abs(step.reward - [answer[1] for answer in truth]))
+        terminated = np.array([answer[2] for answer in truth])
+        ended.append(np.stack([step.terminated, terminated]))
+        flags.append(error[:, [8, 13]] == 0)
+        # The pose of a finished row is already the next episode's.
+        over = step.terminated | step.truncated
+        poses.append(np.where(over, 0, np.abs(ours - side.places()).max(axis=(1, 2))))
+        for row in range(LANES):
+            touched = before[1][row][: before[0][row]]
+            touched = touched[touched["touching"] == 1]
+            seen["at a limit"] += bool((walkers["joint"]["at_limit"][row] != 0).any())
+            seen["impact"] += bool(len(touched) == 0 and step.final_observation[row, [8, 13]].any())
+            for kind in {side.kinds[row][g] for g in touched["ground"] if g < MAX_BOXES}:
+                seen[kind] += 1
+            if error[row].max() > 1e-4:
+                worst.append(
+                    {
+                        "env_id": env_id,
+                        "behaviour": name,
+                        "error": float(error[row].max()),
+                        "observation": int(error[row].argmax()),
+                        "joints_at_limit": int((walkers["joint"]["at_limit"][row] != 0).sum()),
+                        "pieces_touched": len(touched),
+                        "boxes_touched": int((touched["ground"] < MAX_BOXES).sum()),
+                        "snapshot": {key: rows[[row]] for key, rows in snapshot.items()},
+                        "action": actions[row],
+                    }
+                )
+        worst.sort(key=lambda case: -case["error"])
+        del worst[20:]
+        seen["falls"] += int(sum(answer[1] == -100 for answer in truth))
+        for row in np.flatnonzero(terminated | [answer[3] for answer in truth]):
+            side.begin(int(row))
+        for row in np.flatnonzero(over & ~terminated):  # ended on our side only
+            side.begin(int(row))
+    engine.close()
+    largest = np.concatenate(errors).max(axis=1)
+    pose, reward = np.concatenate(poses), np.concatenate(rewards)
+    agreement = np.concatenate(ended, axis=1)
+    quantiles = (0.5, 0.9, 0.99, 0.999, 1.0)
+    return {
+        "env_id": env_id,
+        "behaviour": name,
+        "states": len(largest),
+        "within_1e-4": float((largest < 1e-4).mean()),
+        "within_1e-3": float((largest < 1e-3).mean()),
+        "terminated_agrees": float((agreement[0] == agreement[1]).mean()),
+        "foot_flags_agree": float(np.concatenate(flags).all(axis=1).mean()),
+        "quantiles": list(quantiles),
+        "observation_error": np.quantile(largest, quantiles).tolist(),
+        "each_observation_error_0.999": np.quantile(np.concatenate(errors), 0.999, axis=0).tolist(),
+        "reward_error": np.quantile(reward, quantiles).tolist(),
+        "pose_error": np.quantile(pose, quantiles).tolist(),
+        "seen": seen,
+    }
+
+
+def sensitivity(case: dict[str, Any]) -> float:
+    """How far the engine's own answer moves when the state is shaken in its last bit or two."""
+    engine = WarpEngine(case["env_id"], 64, 0, threads=1)
+    engine.restore_rows(
+        range(64), {key: np.repeat(row, 64, axis=0) for key, row in case["snapshot"].items()}
+    )
+    body = engine.walkers.body.numpy()
+    rng = np.random.default_rng(0)
+    for name in ("center", "angle", "velocity", "spin"):
+        shaken = body[name][1:64]
+        shaken *= (1 + rng.choice([-1.2e-7, 0, 1.2e-7], shaken.shape)).astype(np.float32)
+    step = engine.step(np.tile(case["action"], (64, 1)))
+    moved = np.abs(step.final_observation - step.final_observation[0]).max()
+    engine.close()
+    return float(moved)
+
+
+# Same ground, same returns ----------------------------------------------------------------------
+
+
+POLICIES = {
+    "walker": ("BipedalWalker-v3", 1.0),
+    "poor": ("BipedalWalker-v3", 0.4),
+    "walker on Hardcore": ("BipedalWalkerHardcore-v3", 1.0),
+}
+
+
+def _gymnasium_episode(job: tuple[str, float, int]) -> tuple[float, int, bool, Any]:
+    """Play one episode in Gymnasium; returns what it came to, and how it began."""
+    env_id, factor, seed = job
+    torch.set_num_threads(1)
+    act = batched(scaled_walker(factor))
+    episode = run_episode(lambda o: act(o[None])[0], env_id, seed, keep_trajectory=False)
+    env = make_env(env_id)
+    _, force = reset_overheard(env, seed)
+    return episode.episodic_return, episode.length, episode.fell, (*read_terrain(env), force)
+
+
+def same_returns(name: str, episodes: int, pool: ProcessPoolExecutor) -> dict[str, Any]:
+    """Play the same episodes in both engines."""
+    env_id, factor = POLICIES[name]
+    jobs = [(env_id, factor, EPISODE_SEED + i) for i in range(episodes)]
+    gym = list(pool.map(_gymnasium_episode, jobs, chunksize=10))
+    engine = WarpEngine(env_id, episodes, 0)
+    for row, (*_, start) in enumerate(gym):
+        engine.set_start(row, *start)
+    act = batched(scaled_walker(factor))
+    observation = engine.reset()
+    returns, lengths = np.zeros(episodes), np.zeros(episodes, dtype=int)
+    fell, running = np.zeros(episodes, dtype=bool), np.ones(episodes, dtype=bool)
+    while running.any():
+        step = engine.step(act(observation))
+        returns[running] += step.reward[running]
+        lengths[running] += 1
+        fell[running] = step.reward[running] == -100
+        running &= ~(step.terminated | step.truncated)
+        observation = step.observation
+    engine.close()
+    theirs = [np.array(values, dtype=float) for values in list(zip(*gym, strict=True))[:3]]
+    report: dict[str, Any] = {"policy": name, "env_id": env_id, "episodes": episodes}
+    for key, ours, other in zip(
+        ("return", "length", "fall_rate"), (returns, lengths, fell), theirs, strict=True
+    ):
+        difference = ours.astype(float) - other
+        half = 1.96 * difference.std(ddof=1) / np.sqrt(episodes)
+        report[key] = {
+            "gymnasium": float(other.mean()),
+            "ours": float(ours.mean()),
+            "difference": float(difference.mean()),
+            "interval_95": [float(difference.mean() - half), float(difference.mean() + half)],
+        }
+    return report
+
+
+# Terrains ----------------------------------------------------------------------
+
+
+def terrain_statistics(height: np.ndarray, boxes: np.ndarray) -> dict[str, float]:
+    """What two laws of terrain are compared by."""
+    kinds = box_kinds(boxes)
+    return {
+        "mean height": float(height.mean()),
+        "last height": float(height[-1]),
+        "range": float(np.ptp(height)),
+        "roughness": float(np.abs(np.diff(height, 2)).mean()),
+        "stumps": kinds.count("stump"),
+        "stairs": kinds.count("stairs"),
+        "pit walls": kinds.count("pit"),
+        "first obstacle": float(boxes[0, 0]) if len(boxes) else 0.0,
+        "highest box": float(boxes[:, 3].max()) if len(boxes) else 0.0,
+    }
+
+
+def _gymnasium_terrains(job: tuple[str, Sequence[int]]) -> list[dict[str, float]]:
+    env_id, seeds = job
+    result = []
+    for seed in map(int, seeds):
+        env = make_env(env_id)
+        env.reset(seed=seed)
+        result.append(terrain_statistics(*read_terrain(env)))
+    return result
+
+
+def same_terrains(env_id: str, terrains: int, pool: ProcessPoolExecutor) -> dict[str, Any]:
+    """Two-sample Kolmogorov-Smirnov tests of the terrains' statistics."""
+    seeds = np.array_split(np.arange(EPISODE_SEED, EPISODE_SEED + terrains), terrains // 50)
+    gym = [
+        row for rows in pool.map(_gymnasium_terrains, [(env_id, s) for s in seeds]) for row in rows
+    ]
+    engine = WarpEngine(env_id, terrains, 1000)
+    engine.reset()
+    ground = {name: array.numpy() for name, array in fields(engine.ground).items()}
+    ours = [
+        terrain_statistics(ground["height"][row], ground["box"][row, : ground["box_count"][row]])
+        for row in range(terrains)
+    ]
+    engine.close()
+    report: dict[str, Any] = {"env_id": env_id, "terrains": terrains}
+    for key in gym[0]:
+        a, b = np.array([row[key] for row in gym]), np.array([row[key] for row in ours])
+        test = stats.ks_2samp(a, b)
+        report[key] = {
+            "gymnasium": float(a.mean()),
+            "ours": float(b.mean()),
+            "ks": float(test.statistic),
+            "p": float(test.pvalue),
+        }
+    return report
+
+
+def main() -> None:
+    """Run the proofs asked for and write the results down."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--states", type=int, default=5_000, help="per environment and behaviour")
+    parser.add_argument("--episodes", type=int, default=1_000, help="per policy")
+    parser.add_argument("--terrains", type=int, default=10_000, help="per environment")
+    parser.add_argument("--out", type=Path, default=Path("results"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    started = time.time()
+    worst: list[dict[str, Any]] = []
+    report: dict[str, Any] = {
+        "command": "python benchmarks/parity.py",
+        "versions": {package.__name__: package.__version__ for package in (gymnasium, np, torch)},
+        "processor": platform.processor() or platform.machine(),
+    }
+
+    def show(part: str, rows: list[dict[str, Any]]) -> None:
+        report[part] = rows
+        print(json.dumps(rows[-1]), flush=True)
+
+    rows: list[dict[str, Any]] = []
+    for env_id in ENV_IDS:
+        for name in behaviours(np.random.default_rng(0)):
+            rows.append(one_step(env_id, name, options.states, worst))
+            show("one_step", rows)
+    for env_id in ENV_IDS:
+        mine = [row for row in rows if row["env_id"] == env_id]
+        weights = [row["states"] for row in mine]
+        report[f"one_step {env_id}"] = {
+            "states": sum(weights),
+            **{
+                key: float(np.average([row[key] for row in mine], weights=weights))
+                for key in ("within_1e-4", "within_1e-3", "terminated_agrees", "foot_flags_agree")
+            },
+        }
+    with open(options.out / "parity-worst.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        names = [key for key in worst[0] if key not in ("snapshot", "action")]
+        writer.writerow([*names, "moved_by_shaking_the_last_bits"])
+        for case in worst:
+            writer.writerow([*(case[key] for key in names), sensitivity(case)])
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(usable_cores(), mp_context=context) as pool:
+        rows = []
+        for name in POLICIES:
+            rows.append(same_returns(name, options.episodes, pool))
+            show("returns", rows)
+        rows = []
+        for env_id in ENV_IDS:
+            rows.append(same_terrains(env_id, options.terrains, pool))
+            show("terrains", rows)
+    report["seconds"] = round(time.time() - started)
+    (options.out / "parity.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,499 @@
+"""Time of impact: what would fly through the ground within a step is stopped at its surface.
+
+Box2D moves every body freely, then asks of each body and piece of ground when within the step
+they first touch (conservative advancement along separating axes, b2TimeOfImpact). The earliest
+body is taken back to that moment, its contacts alone are solved, and it moves on for the rest of
+the step, without its joints. This can begin a contact, hence a fall.
+
+Most pairs never come close. `stays_clear` says so from the corners of the body alone, and
+skips nothing that Box2D would have stopped.
+"""
+
+from __future__ import annotations
+
+import warp as wp
+
+from bipedal.physics.broadphase import (
+    Sweep,
+    find_new_contacts,
+    ground_bounds,
+    overlap,
+    refatten,
+    wider,
+)
+from bipedal.physics.constants import (
+    CONVERGED,
+    DT,
+    FLOAT_EPSILON,
+    IMPACT_BAUMGARTE,
+    IMPACT_POSITION_ITERATIONS,
+    LINEAR_SLOP,
+    MAX_BOXES,
+    MAX_IMPACT_ITERATIONS,
+    MAX_PUSH_BACKS,
+    MAX_ROOT_ITERATIONS,
+    MAX_SUB_STEPS,
+    MAX_TOUCHING,
+    POLYGON_RADIUS,
+    VELOCITY_ITERATIONS,
+)
+from bipedal.physics.contacts import body_pose, edge_start, update_contact
+from bipedal.physics.distance import (
+    Simplex,
+    body_support,
+    closest,
+    ground_corner,
+    ground_support,
+    simplex_distance,
+)
+from bipedal.physics.geometry import (
+    Pose,
+    pose_at,
+    right_normal,
+    rotate,
+    rotate_back,
+    rotation_of,
+    to_world,
+)
+from bipedal.physics.position import Motion, integrate, prepare_push, push_contact
+from bipedal.physics.state import Ground, Robot, Walkers
+from bipedal.physics.velocity import prepare_contact, solve_contact
+from bipedal.physics.workspace import (
+    Floats,
+    column_start,
+    contact_offset,
+    set_start,
+    set_velocity,
+    velocity_of,
+)
+
+wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+
+_TARGET = wp.constant(max(LINEAR_SLOP, 2.0 * POLYGON_RADIUS - 3.0 * LINEAR_SLOP))
+_TOLERANCE = wp.constant(0.25 * LINEAR_SLOP)
+_TWO_PI = wp.constant(6.28318530718)
+_NEVER = wp.constant(1.0 - 10.0 * FLOAT_EPSILON)
+
+
+@wp.func
+def advance(sweep: Sweep, time: float) -> Sweep:
+    """Let the sweep start later (b2Sweep::Advance)."""
+    beta = (time - sweep.time) / (1.0 - sweep.time)
+    sweep.start_center = (1.0 - beta) * sweep.start_center + beta * sweep.end_center
+    sweep.start_angle = (1.0 - beta) * sweep.start_angle + beta * sweep.end_angle
+    sweep.start_rotation = rotation_of(sweep.start_angle)
+    sweep.time = time
+    return sweep
+
+
+@wp.func
+def pose_in(robot: Robot, body: int, sweep: Sweep, beta: float) -> Pose:
+    """Pose at a share of the sweep."""
+    center = (1.0 - beta) * sweep.start_center + beta * sweep.end_center
+    angle = (1.0 - beta) * sweep.start_angle + beta * sweep.end_angle
+    return pose_at(center, rotation_of(angle), robot.local_center[body])
+
+
+@wp.func
+def stays_clear(
+    robot: Robot, ground: Ground, env: int, piece: int, body: int, sweep: Sweep, end: Pose
+) -> bool:
+    """Whether no part of a body comes within reach of a piece of ground anywhere in a sweep.
+
+    A corner at distance r from the centre leaves the straight line between its two ends by at
+    most r (1 - cos(turn / 2)) <= r turn^2 / 8. If all ends lie farther than that before one
+    line, so does everything between them. `end` is the pose at the end of the sweep, whose
+    bounds contain a skin thicker than the distance at which Box2D stops a body.
+    """
+    turn = sweep.end_angle - sweep.start_angle
+    bulge = robot.reach[body] * turn * turn * 0.125
+    if not overlap(wider(sweep.bounds, bulge), ground_bounds(ground, env, piece)):
+        return True
+    if piece < MAX_BOXES:
+        return False
+    clear = _TARGET + _TOLERANCE + bulge + 1.0e-5
+    start = pose_at(sweep.start_center, sweep.start_rotation, robot.local_center[body])
+    a = edge_start(ground, env, piece - MAX_BOXES)
+    b = edge_start(ground, env, piece - MAX_BOXES + 1)
+    line_normal = -right_normal(wp.normalize(b - a))
+    for i in range(robot.vertex_count[body]):
+        v = robot.vertices[body, i]
+        if wp.dot(line_normal, to_world(start, v) - a) <= clear:
+            return False
+        if wp.dot(line_normal, to_world(end, v) - a) <= clear:
+            return False
+    return True
+
+
+@wp.struct
+class Axis:
+    """A direction in which ground and body are apart (b2SeparationFunction)."""
+
+    kind: wp.int32
+    """0: between two corners; 1: normal of a side of the ground; 2: of a side of the body."""
+    direction: wp.vec2
+    """In the coordinates of the side's owner."""
+    point: wp.vec2
+    """Of the side."""
+
+
+@wp.func
+def axis_of(
+    robot: Robot, ground: Ground, env: int, piece: int, body: int, pose: Pose, simplex: Simplex
+) -> Axis:
+    """The axis through the closest features."""
+    axis = Axis()
+    if simplex.count == 1:
+        axis.kind = 0
+        axis.direction = wp.normalize(
+            to_world(pose, robot.vertices[body, simplex.first.body_index])
+            - ground_corner(ground, env, piece, simplex.first.ground_index)
+        )
+    elif simplex.first.ground_index == simplex.second.ground_index:
+        axis.kind = 2
+        b1 = robot.vertices[body, simplex.first.body_index]
+        b2 = robot.vertices[body, simplex.second.body_index]
+        axis.direction = wp.normalize(right_normal(b2 - b1))
+        axis.point = 0.5 * (b1 + b2)
+        other = ground_corner(ground, env, piece, simplex.first.ground_index)
+        if wp.dot(other - to_world(pose, axis.point), rotate(pose.rotation, axis.direction)) < 0.0:
+            axis.direction = -axis.direction
+    else:
+        axis.kind = 1
+        a1 = ground_corner(ground, env, piece, simplex.first.ground_index)
+        a2 = ground_corner(ground, env, piece, simplex.second.ground_index)
+        axis.direction = wp.normalize(right_normal(a2 - a1))
+        axis.point = 0.5 * (a1 + a2)
+        other = to_world(pose, robot.vertices[body, simplex.first.body_index])
+        if wp.dot(other - axis.point, axis.direction) < 0.0:
+            axis.direction = -axis.direction
+    return axis
+
+
+@wp.func
+def deepest_corners(
+    robot: Robot, ground: Ground, env: int, piece: int, body: int, pose: Pose, axis: Axis
+) -> wp.vec2i:
+    """Indices (ground, body) of the corners that are closest along an axis."""
+    ground_index = int(0)
+    body_index = int(0)
+    if axis.kind == 2:
+        ground_index = ground_support(ground, env, piece, -rotate(pose.rotation, axis.direction))
+    else:
+        body_index = body_support(robot, body, rotate_back(pose.rotation, -axis.direction))
+        if axis.kind == 0:
+            ground_index = ground_support(ground, env, piece, axis.direction)
+    return wp.vec2i(ground_index, body_index)
+
+
+@wp.func
+def separation_along(
+    robot: Robot,
+    ground: Ground,
+    env: int,
+    piece: int,
+    body: int,
+    pose: Pose,
+    axis: Axis,
+    corners: wp.vec2i,
+) -> float:
+    """How far two corners, or a corner and a side, are apart along an axis."""
+    if axis.kind == 2:
+        corner = ground_corner(ground, env, piece, corners[0])
+        gap = wp.dot(corner - to_world(pose, axis.point), rotate(pose.rotation, axis.direction))
+    else:
+        corner = to_world(pose, robot.vertices[body, corners[1]])
+        origin = axis.point
+        if axis.kind == 0:
+            origin = ground_corner(ground, env, piece, corners[0])
+        gap = wp.dot(corner - origin, axis.direction)
+    return gap
+
+
+@wp.func
+def time_of_impact(
+    robot: Robot, ground: Ground, env: int, piece: int, body: int, whole: Sweep
+) -> float:
+    """Share of the sweep after which a body touches a piece of ground, 1 if it does not."""
+    sweep = whole
+    turns = _TWO_PI * wp.floor(sweep.start_angle / _TWO_PI)
+    sweep.start_angle = sweep.start_angle - turns
+    sweep.end_angle = sweep.end_angle - turns
+    result = float(1.0)
+    t1 = float(0.0)
+    simplex = Simplex()
+    iteration = int(0)
+    done = bool(False)
+    while not done:
+        pose = pose_in(robot, body, sweep, t1)
+        simplex = closest(robot, ground, env, piece, body, pose, simplex)
+        distance = simplex_distance(simplex)
+        if distance <= 0.0:
+            done = True  # they overlap: given up, as in Box2D
+        elif distance < _TARGET + _TOLERANCE:
+            result = t1
+            done = bool(True)
+        else:
+            axis = axis_of(robot, ground, env, piece, body, pose, simplex)
+            t2 = float(1.0)
+            push_backs = int(0)
+            searching = bool(True)
+            while searching:
+                end_pose = pose_in(robot, body, sweep, t2)
+                corners = deepest_corners(robot, ground, env, piece, body, end_pose, axis)
+                s2 = separation_along(robot, ground, env, piece, body, end_pose, axis, corners)
+                if s2 > _TARGET + _TOLERANCE:
+                    searching = False  # apart at the end
+                    done = bool(True)
+                elif s2 > _TARGET - _TOLERANCE:
+                    searching = False  # this axis is used up: go on from here
+                    t1 = t2
+                else:
+                    s1 = separation_along(robot, ground, env, piece, body, pose, axis, corners)
+                    if s1 < _TARGET - _TOLERANCE:
+                        searching = False  # overlap from the start: given up
+                        done = bool(True)
+                    elif s1 <= _TARGET + _TOLERANCE:
+                        searching = bool(False)
+                        done = bool(True)
+                        result = t1
+                    else:
+                        # Root of separation - target between t1 and t2: secant and bisection.
+                        a1 = t1
+                        a2 = t2
+                        root = int(0)
+                        found = bool(False)
+                        while root < MAX_ROOT_ITERATIONS and not found:
+                            if (root & 1) == 1:
+                                t = a1 + (_TARGET - s1) * (a2 - a1) / (s2 - s1)
+                            else:
+                                t = 0.5 * (a1 + a2)
+                            root += 1
+                            at = pose_in(robot, body, sweep, t)
+                            s = separation_along(robot, ground, env, piece, body, at, axis, corners)
+                            if wp.abs(s - _TARGET) < _TOLERANCE:
+                                t2 = t
+                                found = bool(True)
+                            elif s > _TARGET:
+                                a1 = t
+                                s1 = s
+                            else:
+                                a2 = t
+                                s2 = s
+                        push_backs += 1
+                        if push_backs == MAX_PUSH_BACKS:
+                            searching = bool(False)
+            iteration += 1
+            if iteration == MAX_IMPACT_ITERATIONS:
+                done = True  # stuck: given up
+    return result
+
+
+@wp.func
+def set_ground_time(walkers: Walkers, env: int, piece: int, time: float):
+    """Note how far the sweep of a piece of ground has been advanced."""
+    for i in range(walkers.contact_count[env]):
+        if walkers.contact[env, i].ground == piece:
+            walkers.contact[env, i].ground_time = time
+
+
+@wp.func
+def place(walkers: Walkers, env: int, body: int, center: wp.vec2, angle: float):
+    """Put a body somewhere."""
+    walkers.body[env, body].center = center
+    walkers.body[env, body].angle = angle
+    walkers.body[env, body].rotation = rotation_of(angle)
+
+
+@wp.func
+def any_may_hit(
+    robot: Robot, ground: Ground, walkers: Walkers, sweeps: wp.array2d(dtype=Sweep), env: int
+) -> bool:
+    """Whether any pair comes close enough within the step to be looked at."""
+    for i in range(walkers.contact_count[env]):
+        body = walkers.contact[env, i].body
+        end = body_pose(robot, walkers, env, body)
+        piece = walkers.contact[env, i].ground
+        if not stays_clear(robot, ground, env, piece, body, sweeps[env, body], end):
+            return True
+    return False
+
+
+@wp.func
+def next_impact(
+    robot: Robot, ground: Ground, walkers: Walkers, sweeps: wp.array2d(dtype=Sweep), env: int
+) -> int:
+    """Index of the contact that comes first, -1 if none does; of equals the newest."""
+    first = int(-1)
+    earliest = float(1.0)
+    i = walkers.contact_count[env] - 1
+    while i >= 0:
+        contact = walkers.contact[env, i]
+        if contact.enabled == 1 and contact.impact_count <= MAX_SUB_STEPS:
+            if contact.impact_known == 0:
+                body = contact.body
+                sweep = sweeps[env, body]
+                if contact.ground_time < sweep.time:
+                    set_ground_time(walkers, env, contact.ground, sweep.time)
+                    contact.ground_time = sweep.time
+                elif sweep.time < contact.ground_time:
+                    sweep = advance(sweep, contact.ground_time)
+                    sweeps[env, body] = sweep
+                contact.impact_time = 1.0
+                end = body_pose(robot, walkers, env, body)
+                if not stays_clear(robot, ground, env, contact.ground, body, sweep, end):
+                    beta = time_of_impact(robot, ground, env, contact.ground, body, sweep)
+                    if beta < 1.0:
+                        contact.impact_time = wp.min(sweep.time + (1.0 - sweep.time) * beta, 1.0)
+                contact.impact_known = 1
+                walkers.contact[env, i] = contact
+            if contact.impact_time < earliest:
+                earliest = contact.impact_time
+                first = i
+        i -= 1
+    if earliest > _NEVER:
+        first = int(-1)
+    return first
+
+
+@wp.func
+def solve_impact(
+    robot: Robot,
+    ground: Ground,
+    walkers: Walkers,
+    workspace: Floats,
+    sweeps: wp.array2d(dtype=Sweep),
+    env: int,
+    first: int,
+):
+    """Take the body of contact `first` to its impact, solve it there and let it move on."""
+    column = column_start(env)
+    contact = walkers.contact[env, first]
+    body = contact.body
+    time = contact.impact_time
+    whole = sweeps[env, body]
+    ground_time = contact.ground_time
+    sweep = advance(whole, time)
+    set_ground_time(walkers, env, contact.ground, time)
+    place(walkers, env, body, sweep.start_center, sweep.start_angle)
+    pose = body_pose(robot, walkers, env, body)
+    update_contact(robot, ground, walkers, env, first, pose)
+    contact = walkers.contact[env, first]
+    contact.enabled = 1
+    contact.impact_known = 0
+    contact.impact_count += 1
+    contact.ground_time = time
+    if contact.touching == 0:
+        # Nothing to stop at: as if it had not been looked at.
+        contact.enabled = 0
+        walkers.contact[env, first] = contact
+        set_ground_time(walkers, env, contact.ground, ground_time)
+        place(walkers, env, body, whole.end_center, whole.end_angle)
+        return
+    walkers.contact[env, first] = contact
+
+    # The island: the body and all that it touches at this moment, this contact first.
+    prepare_push(robot, workspace, column, body, 0, contact.manifold)
+    slots = int(1)
+    i = walkers.contact_count[env] - 1
+    while i >= 0:
+        if i != first and walkers.contact[env, i].body == body:
+            update_contact(robot, ground, walkers, env, i, pose)
+            walkers.contact[env, i].enabled = 1
+            if walkers.contact[env, i].touching == 1:
+                set_ground_time(walkers, env, walkers.contact[env, i].ground, time)
+                if slots < MAX_TOUCHING:
+                    manifold = walkers.contact[env, i].manifold
+                    prepare_push(robot, workspace, column, body, slots, manifold)
+                    slots += 1
+        i -= 1
+
+    x = sweep.start_center[0]
+    y = sweep.start_center[1]
+    angle = sweep.start_angle
+    set_start(workspace, column, body, sweep.start_center, angle, rotation_of(angle))
+    iteration = int(0)
+    solved = bool(False)
+    while iteration < IMPACT_POSITION_ITERATIONS and not solved:
+        deepest = float(0.0)
+        for slot in range(slots):
+            x, y, angle, separation = push_contact(
+                workspace, column, body, contact_offset(body, slot), x, y, angle, 1.0,
+                robot.inverse_mass[body], robot.inverse_inertia[body], IMPACT_BAUMGARTE,
+            )  # fmt: skip
+            deepest = wp.min(deepest, separation)
+        solved = deepest >= -1.5 * LINEAR_SLOP
+        iteration += 1
+    center = wp.vec2(x, y)
+    sweep.start_center = center
+    sweep.start_angle = angle
+    sweep.start_rotation = rotation_of(angle)
+    place(walkers, env, body, center, angle)
+    pose = body_pose(robot, walkers, env, body)
+
+    # Velocities: no warm start, and the impulses are not kept.
+    motion = Motion()
+    motion.center = center
+    motion.angle = angle
+    motion.velocity = walkers.body[env, body].velocity
+    motion.spin = walkers.body[env, body].spin
+    set_velocity(workspace, column, body, motion.velocity[0], motion.velocity[1], motion.spin)
+    prepare_contact(robot, workspace, column, 0, contact, center, pose, 0.0)
+    slots = int(1)
+    i = walkers.contact_count[env] - 1
+    while i >= 0:
+        other = walkers.contact[env, i]
+        if i != first and other.body == body and other.touching == 1 and slots < MAX_TOUCHING:
+            prepare_contact(robot, workspace, column, slots, other, center, pose, 0.0)
+            slots += 1
+        i -= 1
+    vx, vy, w = velocity_of(workspace, column, body)
+    change = float(1.0)
+    iteration = int(0)
+    while iteration < VELOCITY_ITERATIONS and change > CONVERGED:
+        old_vx = vx
+        old_vy = vy
+        old_w = w
+        for slot in range(slots):
+            vx, vy, w = solve_contact(
+                workspace, column, contact_offset(body, slot), vx, vy, w,
+                robot.inverse_mass[body], robot.inverse_inertia[body], robot.friction[body],
+            )  # fmt: skip
+        change = wp.max(wp.max(wp.abs(vx - old_vx), wp.abs(vy - old_vy)), wp.abs(w - old_w))
+        iteration += 1
+    motion.velocity = wp.vec2(vx, vy)
+    motion.spin = w
+    motion = integrate(motion, (1.0 - time) * DT)
+    walkers.body[env, body].velocity = motion.velocity
+    walkers.body[env, body].spin = motion.spin
+    place(walkers, env, body, motion.center, motion.angle)
+    sweeps[env, body] = sweep
+
+    for i in range(walkers.contact_count[env]):
+        if walkers.contact[env, i].body == body:
+            walkers.contact[env, i].impact_known = 0
+    if refatten(robot, walkers, sweeps, env, body):
+        find_new_contacts(ground, walkers, env, 1 << body)
+
+
+@wp.func
+def solve_impacts(
+    robot: Robot,
+    ground: Ground,
+    walkers: Walkers,
+    workspace: Floats,
+    sweeps: wp.array2d(dtype=Sweep),
+    env: int,
+):
+    """One impact after the other, the earliest first, until none is left (b2World::SolveTOI)."""
+    if not any_may_hit(robot, ground, walkers, sweeps, env):
+        return
+    for i in range(walkers.contact_count[env]):
+        walkers.contact[env, i].enabled = 1
+        walkers.contact[env, i].impact_known = 0
+        walkers.contact[env, i].impact_count = 0
+        walkers.contact[env, i].ground_time = 0.0
+    first = next_impact(robot, ground, walkers, sweeps, env)
+    while first >= 0:
+        solve_impact(robot, ground, walkers, workspace, sweeps, env, first)
+        first = next_impact(robot, ground, walkers, sweeps, env)

@@ -1,0 +1,83 @@
+"""Sixteen environments side by side: vector arithmetic for the CPU's hot loops.
+
+The velocity iterations are most of a step, the position iterations much of the rest. A CPU does
+them for `LANES` environments at once in its vector registers; a GPU does one a thread. The
+solvers are written once, for the type `Real` that is a vector of `LANES` floats there and a float
+here: with `add`, `sub`, `mul` and `div` below in scope, Warp's operators work on both, lane by
+lane.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import warp as wp
+
+wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+
+LANES = 16
+Real = wp.types.vector(length=LANES, dtype=wp.float32)
+
+
+@wp.func
+def mul(a: Real, b: Real) -> Real:
+    """Lane-wise product; `a * b` finds it."""
+    return wp.cw_mul(a, b)
+
+
+@wp.func
+def div(a: Real, b: Real) -> Real:
+    """Lane-wise quotient; `a / b` finds it."""
+    return wp.cw_div(a, b)
+
+
+@wp.func
+def add(a: Real, b: float) -> Real:
+    """Sum with the same number in every lane; `a + b` finds it."""
+    return wp.add(a, Real(b))
+
+
+@wp.func
+def sub(a: Real, b: float) -> Real:
+    """Difference with the same number in every lane; `a - b` finds it."""
+    return wp.sub(a, Real(b))
+
+
+@wp.func
+def clamp(a: Real, low: float, high: float) -> Real:
+    """Every lane within [low, high]."""
+    return wp.min(wp.max(a, Real(low)), Real(high))
+
+
+@wp.func
+def clamp(a: float, low: float, high: float) -> float:  # noqa: F811
+    """Within [low, high]."""
+    return wp.clamp(a, low, high)
+
+
+@wp.func_native(f"""
+wp::vec_t<{LANES}, wp::float32> result;
+for (int i = 0; i < {LANES}; ++i) result.c[i] = condition.c[i] >= 0.0f ? a.c[i] : b.c[i];
+return result;
+""")
+def choose(condition: Real, a: Real, b: Real) -> Real:
+    """`a` in the lanes where `condition` is at least 0, else `b`."""
+    ...
+
+
+@wp.func
+def choose(condition: float, a: float, b: float) -> float:  # noqa: F811
+    """`a` if `condition` is at least 0, else `b`."""
+    return wp.where(condition >= 0.0, a, b)
+
+
+@wp.func
+def largest(value: Any) -> float:
+    """The largest lane."""
+    return wp.max(value)
+
+
+@wp.func
+def largest(value: float) -> float:  # noqa: F811
+    """A float's only lane."""
+    return value

@@ -1,0 +1,334 @@
+"""Positions: integrate, then push bodies out of the ground and pull joints together.
+
+Sequential impulses on the positions themselves (b2Island::Solve's second half): up to 60
+iterations of contacts, then joints, until no error is above its tolerance. Most steps need one
+or two, but a joint pressed against its limit creeps up to the tolerance and takes all 60.
+
+Like the velocities these are solved for `LANES` environments at once on a CPU. A lane that is
+done gets no more corrections, so its result does not depend on its neighbours.
+
+A contact's face may be the ground's or the body's. Either way it has a point fixed to the body, a
+point fixed to the ground and a normal fixed to one of them, and is as deep as the points are
+apart along the normal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import warp as wp
+
+from bipedal.physics.constants import (
+    ANGULAR_SLOP,
+    BAUMGARTE,
+    HULL,
+    LINEAR_SLOP,
+    LOWER_0,
+    LOWER_1,
+    MAX_ANGULAR_CORRECTION,
+    MAX_LINEAR_CORRECTION,
+    MAX_ROTATION,
+    MAX_TRANSLATION,
+    POLYGON_RADIUS,
+    UPPER_0,
+    UPPER_1,
+)
+from bipedal.physics.lanes import add, choose, clamp, div, largest, mul, sub
+from bipedal.physics.state import Manifold, Robot
+from bipedal.physics.workspace import (
+    B,
+    C,
+    Floats,
+    J,
+    body_field,
+    contact_offset,
+    get,
+    joint_offset,
+    place_of,
+    put,
+    set_place,
+)
+
+wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+
+_ = add, sub, mul, div  # the lane-wise operators: Warp looks them up by these names
+_RADII = wp.constant(2.0 * POLYGON_RADIUS)
+
+
+@wp.struct
+class Motion:
+    """Position and velocity of one body."""
+
+    center: wp.vec2
+    angle: wp.float32
+    velocity: wp.vec2
+    spin: wp.float32
+
+
+@wp.func
+def integrate(motion: Motion, dt: float) -> Motion:
+    """Move for a time, at most 2 m and a quarter turn."""
+    move = dt * motion.velocity
+    if wp.dot(move, move) > MAX_TRANSLATION * MAX_TRANSLATION:
+        motion.velocity = (MAX_TRANSLATION / wp.length(move)) * motion.velocity
+    turn = dt * motion.spin
+    if turn * turn > MAX_ROTATION * MAX_ROTATION:
+        motion.spin = (MAX_ROTATION / wp.abs(turn)) * motion.spin
+    motion.center = motion.center + dt * motion.velocity
+    motion.angle = motion.angle + dt * motion.spin
+    return motion
+
+
+@wp.func
+def prepare_push(
+    robot: Robot, workspace: Floats, column: int, body: int, slot: int, manifold: Manifold
+):
+    """Write a contact's position constraint."""
+    at = contact_offset(body, slot)
+    center = robot.local_center[body]
+    on_ground = manifold.on_ground == 1
+    body_0 = manifold.plane - center
+    body_1 = body_0
+    ground_0 = manifold.point_0
+    ground_1 = manifold.point_1
+    normal = -manifold.normal
+    if on_ground:
+        body_0 = manifold.point_0 - center
+        body_1 = manifold.point_1 - center
+        ground_0 = manifold.plane
+        ground_1 = manifold.plane
+        normal = manifold.normal
+    put(workspace, column, at + int(C.ON_GROUND), wp.where(on_ground, 1.0, -1.0))
+    put(workspace, column, at + int(C.FACE_X), normal[0])
+    put(workspace, column, at + int(C.FACE_Y), normal[1])
+    put(workspace, column, at + int(C.POINTS_0), 1.0)
+    put(workspace, column, at + int(C.POINTS_1), wp.where(manifold.count == 2, 1.0, 0.0))
+    put(workspace, column, at + int(C.BODY_X0), body_0[0])
+    put(workspace, column, at + int(C.BODY_Y0), body_0[1])
+    put(workspace, column, at + int(C.BODY_X1), body_1[0])
+    put(workspace, column, at + int(C.BODY_Y1), body_1[1])
+    put(workspace, column, at + int(C.GROUND_X0), ground_0[0])
+    put(workspace, column, at + int(C.GROUND_Y0), ground_0[1])
+    put(workspace, column, at + int(C.GROUND_X1), ground_1[0])
+    put(workspace, column, at + int(C.GROUND_Y1), ground_1[1])
+
+
+@wp.func
+def rotation_near(workspace: Any, unit: int, body: int, angle: Any):
+    """(cos, sin) of a body's angle, from those at the start and a Taylor series of the change.
+
+    To 1e-7 for changes of up to half a radian, several times what the iterations make.
+    """
+    change = angle - get(workspace, unit, body_field(body, int(B.START_ANGLE)))
+    start_cos = get(workspace, unit, body_field(body, int(B.START_COS)))
+    start_sin = get(workspace, unit, body_field(body, int(B.START_SIN)))
+    z = change * change
+    sine = change + change * z * (z * (z * (-1.0 / 5040.0) + 1.0 / 120.0) - 1.0 / 6.0)
+    versine = z * (z * (z * (z * (-1.0 / 40320.0) + 1.0 / 720.0) - 1.0 / 24.0) + 0.5)
+    cos = start_cos - start_cos * versine - start_sin * sine
+    sin = start_sin - start_sin * versine + start_cos * sine
+    return cos, sin
+
+
+@wp.func
+def push_point(
+    workspace: Any,
+    unit: int,
+    body: int,
+    at: int,
+    x: Any,
+    y: Any,
+    angle: Any,
+    active: Any,
+    mass: float,
+    inertia: float,
+    baumgarte: float,
+    point: int,
+):
+    """Correct a share of the depth of a point; returns the body's place and the separation."""
+    cos, sin = rotation_near(workspace, unit, body, angle)
+    on_ground = get(workspace, unit, at + int(C.ON_GROUND))
+    face_x = get(workspace, unit, at + int(C.FACE_X))
+    face_y = get(workspace, unit, at + int(C.FACE_Y))
+    nx = choose(on_ground, face_x, cos * face_x - sin * face_y)
+    ny = choose(on_ground, face_y, sin * face_x + cos * face_y)
+    bx = get(workspace, unit, at + int(C.BODY_X0) + 2 * point)
+    by = get(workspace, unit, at + int(C.BODY_Y0) + 2 * point)
+    gx = get(workspace, unit, at + int(C.GROUND_X0) + 2 * point) - x
+    gy = get(workspace, unit, at + int(C.GROUND_Y0) + 2 * point) - y
+    arm_x = cos * bx - sin * by
+    arm_y = sin * bx + cos * by
+    there = get(workspace, unit, at + int(C.POINTS_0) + point)
+    separation = (arm_x - gx) * nx + (arm_y - gy) * ny - _RADII
+    error = clamp(baumgarte * (separation + LINEAR_SLOP), -MAX_LINEAR_CORRECTION, 0.0)
+    arm_x = choose(on_ground, arm_x, gx)
+    arm_y = choose(on_ground, arm_y, gy)
+    lever = arm_x * ny - arm_y * nx
+    impulse = -(active * there * error) / (inertia * (lever * lever) + mass)
+    x = x + mass * (impulse * nx)
+    y = y + mass * (impulse * ny)
+    angle = angle + inertia * (impulse * lever)
+    return x, y, angle, there * separation
+
+
+@wp.func
+def push_contact(
+    workspace: Any,
+    unit: int,
+    body: int,
+    at: int,
+    x: Any,
+    y: Any,
+    angle: Any,
+    active: Any,
+    mass: float,
+    inertia: float,
+    baumgarte: float,
+):
+    """Correct both points of a contact, one after the other; returns the deeper separation."""
+    x, y, angle, separation_0 = push_point(
+        workspace, unit, body, at, x, y, angle, active, mass, inertia, baumgarte, 0
+    )
+    x, y, angle, separation_1 = push_point(
+        workspace, unit, body, at, x, y, angle, active, mass, inertia, baumgarte, 1
+    )
+    return x, y, angle, wp.min(separation_0, separation_1)
+
+
+@wp.func
+def pull_joint(
+    robot: Robot,
+    workspace: Any,
+    unit: int,
+    joint: int,
+    a: int,
+    b: int,
+    ax: Any,
+    ay: Any,
+    angle_a: Any,
+    bx: Any,
+    by: Any,
+    angle_b: Any,
+    active: Any,
+):
+    """Bring a joint within its limits and its pin together.
+
+    Returns the places of both bodies and the excess: by how much an error is above its tolerance.
+    """
+    mass_a = robot.inverse_mass[a]
+    mass_b = robot.inverse_mass[b]
+    inertia_a = robot.inverse_inertia[a]
+    inertia_b = robot.inverse_inertia[b]
+
+    # At the lower limit the angle is short by -error, at the upper one beyond by error.
+    at_limit = get(workspace, unit, joint_offset(joint) + int(J.AT_LIMIT))
+    angle = angle_b - angle_a - robot.reference_angle[joint]
+    beyond = choose(at_limit, angle - robot.upper_limit[joint], -angle + robot.lower_limit[joint])
+    beyond = beyond * (at_limit * at_limit)
+    error = at_limit * clamp(beyond - ANGULAR_SLOP, 0.0, MAX_ANGULAR_CORRECTION)
+    impulse = active * error * (-1.0 / (inertia_a + inertia_b))
+    angle_a = angle_a - inertia_a * impulse
+    angle_b = angle_b + inertia_b * impulse
+
+    cos_a, sin_a = rotation_near(workspace, unit, a, angle_a)
+    cos_b, sin_b = rotation_near(workspace, unit, b, angle_b)
+    anchor_a = robot.anchor_a[joint]
+    anchor_b = robot.anchor_b[joint]
+    arm_ax = cos_a * anchor_a[0] - sin_a * anchor_a[1]
+    arm_ay = sin_a * anchor_a[0] + cos_a * anchor_a[1]
+    arm_bx = cos_b * anchor_b[0] - sin_b * anchor_b[1]
+    arm_by = sin_b * anchor_b[0] + cos_b * anchor_b[1]
+    gap_x = bx + arm_bx - ax - arm_ax
+    gap_y = by + arm_by - ay - arm_ay
+    k_xx = inertia_a * (arm_ay * arm_ay) + inertia_b * (arm_by * arm_by) + (mass_a + mass_b)
+    k_xy = -inertia_a * (arm_ax * arm_ay) - inertia_b * (arm_bx * arm_by)
+    k_yy = inertia_a * (arm_ax * arm_ax) + inertia_b * (arm_bx * arm_bx) + (mass_a + mass_b)
+    share = -active / (k_xx * k_yy - k_xy * k_xy)
+    px = share * (k_yy * gap_x - k_xy * gap_y)
+    py = share * (k_xx * gap_y - k_xy * gap_x)
+    ax = ax - mass_a * px
+    ay = ay - mass_a * py
+    angle_a = angle_a - inertia_a * (arm_ax * py - arm_ay * px)
+    bx = bx + mass_b * px
+    by = by + mass_b * py
+    angle_b = angle_b + inertia_b * (arm_bx * py - arm_by * px)
+    excess = wp.max(
+        gap_x * gap_x + gap_y * gap_y - LINEAR_SLOP * LINEAR_SLOP, beyond - ANGULAR_SLOP
+    )
+    return ax, ay, angle_a, bx, by, angle_b, excess
+
+
+@wp.func
+def push_contacts(
+    robot: Robot, workspace: Any, unit: int, body: int, x: Any, y: Any, angle: Any, active: Any
+):
+    """Push one body out of the ground; returns its place and the excess."""
+    excess = active * 0.0 - 3.0 * LINEAR_SLOP
+    for slot in range(int(largest(get(workspace, unit, body_field(body, int(B.CONTACTS)))))):
+        x, y, angle, separation = push_contact(
+            workspace, unit, body, contact_offset(body, slot), x, y, angle, active,
+            robot.inverse_mass[body], robot.inverse_inertia[body], BAUMGARTE,
+        )  # fmt: skip
+        excess = wp.max(excess, -separation - 3.0 * LINEAR_SLOP)
+    return x, y, angle, excess
+
+
+@wp.func
+def solve_positions(robot: Robot, workspace: Any, unit: int, iterations: int):
+    """Some iterations of one unit; notes 0 where the errors became small, 1 elsewhere."""
+    hull_x, hull_y, hull_a = place_of(workspace, unit, HULL)
+    upper_0_x, upper_0_y, upper_0_a = place_of(workspace, unit, UPPER_0)
+    lower_0_x, lower_0_y, lower_0_a = place_of(workspace, unit, LOWER_0)
+    upper_1_x, upper_1_y, upper_1_a = place_of(workspace, unit, UPPER_1)
+    lower_1_x, lower_1_y, lower_1_a = place_of(workspace, unit, LOWER_1)
+    active = hull_x * 0.0 + 1.0
+    iteration = int(0)
+    while iteration < iterations and largest(active) > 0.0:
+        lower_1_x, lower_1_y, lower_1_a, excess = push_contacts(
+            robot, workspace, unit, LOWER_1, lower_1_x, lower_1_y, lower_1_a, active
+        )
+        worst = excess
+        upper_1_x, upper_1_y, upper_1_a, excess = push_contacts(
+            robot, workspace, unit, UPPER_1, upper_1_x, upper_1_y, upper_1_a, active
+        )
+        worst = wp.max(worst, excess)
+        hull_x, hull_y, hull_a, excess = push_contacts(
+            robot, workspace, unit, HULL, hull_x, hull_y, hull_a, active
+        )
+        worst = wp.max(worst, excess)
+        upper_0_x, upper_0_y, upper_0_a, excess = push_contacts(
+            robot, workspace, unit, UPPER_0, upper_0_x, upper_0_y, upper_0_a, active
+        )
+        worst = wp.max(worst, excess)
+        lower_0_x, lower_0_y, lower_0_a, excess = push_contacts(
+            robot, workspace, unit, LOWER_0, lower_0_x, lower_0_y, lower_0_a, active
+        )
+        worst = wp.max(worst, excess)
+        upper_1_x, upper_1_y, upper_1_a, lower_1_x, lower_1_y, lower_1_a, excess = pull_joint(
+            robot, workspace, unit, 3, UPPER_1, LOWER_1,
+            upper_1_x, upper_1_y, upper_1_a, lower_1_x, lower_1_y, lower_1_a, active,
+        )  # fmt: skip
+        worst = wp.max(worst, excess)
+        hull_x, hull_y, hull_a, upper_1_x, upper_1_y, upper_1_a, excess = pull_joint(
+            robot, workspace, unit, 2, HULL, UPPER_1,
+            hull_x, hull_y, hull_a, upper_1_x, upper_1_y, upper_1_a, active,
+        )  # fmt: skip
+        worst = wp.max(worst, excess)
+        hull_x, hull_y, hull_a, upper_0_x, upper_0_y, upper_0_a, excess = pull_joint(
+            robot, workspace, unit, 0, HULL, UPPER_0,
+            hull_x, hull_y, hull_a, upper_0_x, upper_0_y, upper_0_a, active,
+        )  # fmt: skip
+        worst = wp.max(worst, excess)
+        upper_0_x, upper_0_y, upper_0_a, lower_0_x, lower_0_y, lower_0_a, excess = pull_joint(
+            robot, workspace, unit, 1, UPPER_0, LOWER_0,
+            upper_0_x, upper_0_y, upper_0_a, lower_0_x, lower_0_y, lower_0_a, active,
+        )  # fmt: skip
+        worst = wp.max(worst, excess)
+        active = choose(-worst, active * 0.0, active)
+        iteration += 1
+    set_place(workspace, unit, HULL, hull_x, hull_y, hull_a)
+    set_place(workspace, unit, UPPER_0, upper_0_x, upper_0_y, upper_0_a)
+    set_place(workspace, unit, LOWER_0, lower_0_x, lower_0_y, lower_0_a)
+    set_place(workspace, unit, UPPER_1, upper_1_x, upper_1_y, upper_1_a)
+    set_place(workspace, unit, LOWER_1, lower_1_x, lower_1_y, lower_1_a)
+    put(workspace, unit, int(B.UNFINISHED), active)

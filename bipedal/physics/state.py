@@ -1,0 +1,199 @@
+"""What one environment is made of, N times: fixed-size arrays, one row an environment.
+
+Whatever decides the future of an environment lies in `Ground` and `Walkers`. So a snapshot is a
+copy of rows, and an environment restored from one goes on bit by bit like the original.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import warp as wp
+
+from bipedal.physics.constants import (
+    MAX_BOXES,
+    MAX_CONTACTS,
+    NUM_BODIES,
+    NUM_JOINTS,
+    TERRAIN_LENGTH,
+)
+
+
+@wp.struct
+class Robot:
+    """Constants of the five bodies and four joints, numbered as in `robot.py`, which fills it."""
+
+    vertex_count: wp.array(dtype=wp.int32)
+    vertices: wp.array2d(dtype=wp.vec2)
+    """(5, 5) m, counter-clockwise, relative to the body's origin."""
+    normals: wp.array2d(dtype=wp.vec2)
+    """(5, 5) outward unit normal of the side from vertex i to i + 1."""
+    centroid: wp.array(dtype=wp.vec2)
+    """(5,) m; of a polygon of even density also the centre of mass."""
+    local_center: wp.array(dtype=wp.vec2)
+    """(5,) m, centre of mass relative to the body's origin."""
+    reach: wp.array(dtype=wp.float32)
+    """(5,) m, distance of the farthest vertex from the centre of mass."""
+    inverse_mass: wp.array(dtype=wp.float32)
+    """(5,) 1/kg"""
+    inverse_inertia: wp.array(dtype=wp.float32)
+    """(5,) 1/(kg m^2), about the centre of mass."""
+    friction: wp.array(dtype=wp.float32)
+    """(5,) of a contact between the body and the ground."""
+    body_a: wp.array(dtype=wp.int32)
+    """(4,) the upper body of a joint."""
+    body_b: wp.array(dtype=wp.int32)
+    """(4,) the lower body of a joint."""
+    anchor_a: wp.array(dtype=wp.vec2)
+    """(4,) m, joint relative to the centre of mass of body a."""
+    anchor_b: wp.array(dtype=wp.vec2)
+    """(4,) m, joint relative to the centre of mass of body b."""
+    reference_angle: wp.array(dtype=wp.float32)
+    """(4,) rad, angle between the bodies that the joint calls 0."""
+    lower_limit: wp.array(dtype=wp.float32)
+    """(4,) rad"""
+    upper_limit: wp.array(dtype=wp.float32)
+    """(4,) rad"""
+    motor_speed: wp.array(dtype=wp.float32)
+    """(4,) rad/s at a positive action."""
+
+
+@wp.struct
+class Manifold:
+    """Where a body touches a piece of ground (b2Manifold): up to two points on a face."""
+
+    count: wp.int32
+    on_ground: wp.int32
+    """1: the face is the ground's and the points are the body's; 0: the other way round."""
+    normal: wp.vec2
+    """Of the face, in the coordinates of its owner."""
+    plane: wp.vec2
+    """A point of the face, in the coordinates of its owner."""
+    point_0: wp.vec2
+    """In the coordinates of whom the face does not belong to."""
+    point_1: wp.vec2
+    id_0: wp.int32
+    """Which features meet: two points with the same id are the same contact a step later."""
+    id_1: wp.int32
+
+
+@wp.struct
+class Body:
+    """A body in motion."""
+
+    center: wp.vec2
+    """m, centre of mass."""
+    angle: wp.float32
+    """rad"""
+    rotation: wp.vec2
+    """(cos, sin) of `angle`."""
+    velocity: wp.vec2
+    """m/s, of the centre of mass."""
+    spin: wp.float32
+    """rad/s"""
+    sleep_time: wp.float32
+    """s at rest."""
+    fat_box: wp.vec4
+    """m: left, bottom, right, top of what the broad phase takes for the body."""
+
+
+@wp.struct
+class Joint:
+    """What a joint has done in the last step."""
+
+    impulse: wp.vec3
+    """N s, N s, N m s: reaction of its pin and of its limit."""
+    motor_impulse: wp.float32
+    """N m s"""
+    at_limit: wp.int32
+    """-1 or 1: it began the step at its lower or upper limit; else 0."""
+
+
+@wp.struct
+class Contact:
+    """A body and a piece of ground whose fat boxes overlap (b2Contact)."""
+
+    body: wp.int32
+    ground: wp.int32
+    """Number of the piece: boxes from 0, the edges of the ground line from MAX_BOXES."""
+    touching: wp.int32
+    manifold: Manifold
+    impulse_0: wp.vec2
+    """N s along the normal and the tangent at point 0, of the last step: its warm start."""
+    impulse_1: wp.vec2
+    enabled: wp.int32
+    """From here on: bookkeeping of the time-of-impact phase, void between steps."""
+    impact_known: wp.int32
+    impact_time: wp.float32
+    impact_count: wp.int32
+    ground_time: wp.float32
+    """How far the ground's sweep has been advanced; the ground does not move, but this counts."""
+
+
+@wp.struct
+class Ground:
+    """The terrain of N environments."""
+
+    height: wp.array2d(dtype=wp.float32)
+    """(N, 200) m, of the ground line at x = i * TERRAIN_STEP."""
+    box: wp.array2d(dtype=wp.vec4)
+    """(N, 64) m: left, bottom, right, top of stumps, steps and pit walls, from left to right."""
+    box_count: wp.array(dtype=wp.int32)
+    first_box: wp.array2d(dtype=wp.int32)
+    """(N, 200) the first box that ends to the right of x = (i - 1) * TERRAIN_STEP."""
+
+
+@wp.struct
+class Walkers:
+    """N robots in motion. Bodies and joints are numbered as in `robot.py`."""
+
+    body: wp.array2d(dtype=Body)
+    """(N, 5)"""
+    joint: wp.array2d(dtype=Joint)
+    """(N, 4)"""
+    solved: wp.array(dtype=wp.int32)
+    """(N,) 1 if the last position iterations ended with small errors."""
+    contact_count: wp.array(dtype=wp.int32)
+    contact: wp.array2d(dtype=Contact)
+    """(N, 48) oldest first; Box2D's list is the other way round."""
+    foot_flag: wp.array2d(dtype=wp.int32)
+    """(N, 2) Gymnasium's `ground_contact` of the lower legs, with its bug (see `contacts.py`)."""
+    hull_down: wp.array(dtype=wp.int32)
+    """(N,) the hull has touched the ground: Gymnasium's `game_over`."""
+    start_force: wp.array(dtype=wp.float32)
+    """(N,) N, on the hull in an episode's first step."""
+    start_x: wp.array(dtype=wp.float32)
+    """(N,) m, of the hull when the episode began."""
+    steps: wp.array(dtype=wp.int32)
+    """(N,) timesteps of the episode so far; -1: its first step, part of the reset, is due."""
+    episode: wp.array(dtype=wp.int32)
+    """(N,) number of the episode."""
+
+
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "height": (TERRAIN_LENGTH,),
+    "box": (MAX_BOXES,),
+    "box_count": (),
+    "first_box": (TERRAIN_LENGTH,),
+    "body": (NUM_BODIES,),
+    "joint": (NUM_JOINTS,),
+    "contact_count": (),
+    "contact": (MAX_CONTACTS,),
+    "foot_flag": (2,),
+    **dict.fromkeys(("solved", "hull_down", "start_force", "start_x", "steps", "episode"), ()),
+}
+"""Of every field, without the first dimension N."""
+
+
+def make_rows(struct: Any, rows: int, device: str) -> Any:
+    """Make a `Ground` or `Walkers` with `rows` rows of zeros."""
+    instance = struct()
+    for name, variable in struct.vars.items():
+        array = wp.zeros((rows, *_SHAPES[name]), dtype=variable.type.dtype, device=device)
+        setattr(instance, name, array)
+    return instance
+
+
+def fields(instance: Any) -> dict[str, Any]:
+    """Every array of a `Ground` or `Walkers` by its name."""
+    return {name: getattr(instance, name) for name in instance.cls.__annotations__}

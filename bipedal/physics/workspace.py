@@ -1,0 +1,275 @@
+"""The workspace: what the solvers know of one environment, field by field.
+
+`prepare` writes it, the velocity and position iterations read and change it, `finish` takes the
+result out. It lies in memory as `(groups, fields, LANES)` floats; see `lanes.py`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+import warp as wp
+
+from bipedal.physics.constants import MAX_TOUCHING, NUM_BODIES, NUM_JOINTS
+from bipedal.physics.lanes import LANES, Real
+
+wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+
+
+class B(IntEnum):
+    """Fields of a body."""
+
+    VX = 0
+    VY = 1
+    SPIN = 2
+    X = 3
+    """Centre of mass."""
+    Y = 4
+    ANGLE = 5
+    START_ANGLE = 6
+    """Angle before the position iterations, with its cosine and sine."""
+    START_COS = 7
+    START_SIN = 8
+    CONTACTS = 9
+    """Number of its contact constraints."""
+    UNFINISHED = 10
+    """Of body 0, for all: what the last iterations still changed, or 1 where errors are large."""
+    SIZE = 11
+
+
+class J(IntEnum):
+    """Fields of a joint: m/s and rad/s in, N s and N m s out."""
+
+    AX = 0
+    """Pin relative to the centre of mass of body a."""
+    AY = 1
+    BX = 2
+    BY = 3
+    PIN_XX = 4
+    """Inverse of the pin's 2 x 2 effective mass."""
+    PIN_XY = 5
+    PIN_YY = 6
+    COUPLING_X = 7
+    """Velocity of the pin per unit impulse of the limit."""
+    COUPLING_Y = 8
+    LIMIT_X = 9
+    """Row of the limit in the inverse of the 3 x 3 system."""
+    LIMIT_Y = 10
+    LIMIT_Z = 11
+    LIMIT_MIN = 12
+    """Range of the limit's impulse; empty away from the limits."""
+    LIMIT_MAX = 13
+    MOTOR_SPEED = 14
+    MOTOR_MAX = 15
+    IMPULSE_X = 16
+    IMPULSE_Y = 17
+    IMPULSE_Z = 18
+    IMPULSE_MOTOR = 19
+    AT_LIMIT = 20
+    """-1 or 1 at the lower or upper limit, else 0."""
+    SIZE = 21
+
+
+class C(IntEnum):
+    """Fields of a contact of a body: two points on one normal."""
+
+    NX = 0
+    """Velocity constraint, from here: normal from the ground to the body."""
+    NY = 1
+    LEVER_0 = 2
+    """r x n of a point: spin that a normal impulse gives."""
+    LEVER_1 = 3
+    TANGENT_LEVER_0 = 4
+    TANGENT_LEVER_1 = 5
+    TANGENT_MASS_0 = 6
+    TANGENT_MASS_1 = 7
+    SECOND = 8
+    """1 if there is a second point, else 0."""
+    K_00 = 9
+    """Velocity per impulse between the normals of the points."""
+    K_01 = 10
+    K_11 = 11
+    MASS_0 = 12
+    """1 / K_00."""
+    MASS_1 = 13
+    INVERSE_00 = 14
+    """Of K."""
+    INVERSE_01 = 15
+    INVERSE_11 = 16
+    NORMAL_0 = 17
+    NORMAL_1 = 18
+    TANGENT_0 = 19
+    TANGENT_1 = 20
+    ON_GROUND = 21
+    """Position constraint, from here: 1 if the face is the ground's, -1 if it is the body's."""
+    FACE_X = 22
+    """Normal from the ground to the body, in the coordinates of the face's owner."""
+    FACE_Y = 23
+    POINTS_0 = 24
+    """1 if there is such a point, else 0."""
+    POINTS_1 = 25
+    BODY_X0 = 26
+    """What of point 0 is fixed to the body, relative to its centre of mass."""
+    BODY_Y0 = 27
+    BODY_X1 = 28
+    BODY_Y1 = 29
+    GROUND_X0 = 30
+    """What of point 0 is fixed to the ground."""
+    GROUND_Y0 = 31
+    GROUND_X1 = 32
+    GROUND_Y1 = 33
+    SIZE = 34
+
+
+_JOINTS = wp.constant(NUM_BODIES * B.SIZE)
+_CONTACTS = wp.constant(NUM_BODIES * B.SIZE + NUM_JOINTS * J.SIZE)
+FIELDS = NUM_BODIES * B.SIZE + NUM_JOINTS * J.SIZE + NUM_BODIES * MAX_TOUCHING * C.SIZE
+
+
+Vectors = wp.array(dtype=Real)
+"""The workspace, seen as vectors: (groups * FIELDS,)."""
+Floats = wp.array(dtype=wp.float32)
+"""The same memory, seen as floats: (groups * FIELDS * LANES,)."""
+
+
+@wp.func
+def group_start(group: int) -> int:
+    """Where a group of `LANES` columns begins, seen as vectors: the `unit` of its fields."""
+    return group * FIELDS
+
+
+@wp.func
+def column_start(column: int) -> int:
+    """Where the column of an environment begins, seen as floats: the `unit` of its fields."""
+    return (column // LANES * FIELDS) * LANES + column % LANES
+
+
+@wp.func
+def get(workspace: Vectors, unit: int, field: int) -> Real:
+    """A field of a group."""
+    return workspace[unit + field]
+
+
+@wp.func
+def get(workspace: Floats, unit: int, field: int) -> float:  # noqa: F811
+    """A field of an environment."""
+    return workspace[unit + field * LANES]
+
+
+@wp.func
+def put(workspace: Vectors, unit: int, field: int, value: Real):
+    """Set a field of a group."""
+    workspace[unit + field] = value
+
+
+@wp.func
+def put(workspace: Floats, unit: int, field: int, value: float):  # noqa: F811
+    """Set a field of an environment."""
+    workspace[unit + field * LANES] = value
+
+
+@wp.func
+def body_field(body: int, field: int) -> int:
+    """Index of a field of a body."""
+    return body * int(B.SIZE) + field
+
+
+@wp.func
+def joint_offset(joint: int) -> int:
+    """Index of a joint's first field."""
+    return _JOINTS + joint * int(J.SIZE)
+
+
+@wp.func
+def contact_offset(body: int, slot: int) -> int:
+    """Index of the first field of a contact of a body."""
+    return _CONTACTS + (body * MAX_TOUCHING + slot) * int(C.SIZE)
+
+
+@wp.func
+def velocity_of(workspace: Any, unit: int, body: int):
+    """Velocity and spin of a body."""
+    return (
+        get(workspace, unit, body_field(body, int(B.VX))),
+        get(workspace, unit, body_field(body, int(B.VY))),
+        get(workspace, unit, body_field(body, int(B.SPIN))),
+    )
+
+
+@wp.func
+def set_velocity(workspace: Any, unit: int, body: int, vx: Any, vy: Any, spin: Any):
+    """Undo `velocity_of`."""
+    put(workspace, unit, body_field(body, int(B.VX)), vx)
+    put(workspace, unit, body_field(body, int(B.VY)), vy)
+    put(workspace, unit, body_field(body, int(B.SPIN)), spin)
+
+
+@wp.func
+def place_of(workspace: Any, unit: int, body: int):
+    """Centre of mass and angle of a body."""
+    return (
+        get(workspace, unit, body_field(body, int(B.X))),
+        get(workspace, unit, body_field(body, int(B.Y))),
+        get(workspace, unit, body_field(body, int(B.ANGLE))),
+    )
+
+
+@wp.func
+def set_place(workspace: Any, unit: int, body: int, x: Any, y: Any, angle: Any):
+    """Undo `place_of`."""
+    put(workspace, unit, body_field(body, int(B.X)), x)
+    put(workspace, unit, body_field(body, int(B.Y)), y)
+    put(workspace, unit, body_field(body, int(B.ANGLE)), angle)
+
+
+@wp.func
+def set_start(
+    workspace: Floats, env: int, body: int, center: wp.vec2, angle: float, rotation: wp.vec2
+):
+    """Say where a body's position iterations begin."""
+    set_place(workspace, env, body, center[0], center[1], angle)
+    put(workspace, env, body_field(body, int(B.START_ANGLE)), angle)
+    put(workspace, env, body_field(body, int(B.START_COS)), rotation[0])
+    put(workspace, env, body_field(body, int(B.START_SIN)), rotation[1])
+
+
+@wp.func
+def copy_column(workspace: Floats, source: int, target: int):
+    """Copy all of an environment's fields that are in use to another column."""
+    a = column_start(source)
+    b = column_start(target)
+    for field in range(_CONTACTS):
+        put(workspace, b, field, get(workspace, a, field))
+    for body in range(NUM_BODIES):
+        slots = int(get(workspace, a, body_field(body, int(B.CONTACTS))))
+        first = contact_offset(body, 0)
+        for field in range(first, first + slots * int(C.SIZE)):
+            put(workspace, b, field, get(workspace, a, field))
+
+
+@wp.func
+def clear_column(workspace: Floats, column: int):
+    """Give a lane that takes no part no motion and no constraints."""
+    for field in range(_CONTACTS):
+        put(workspace, column_start(column), field, 0.0)
+
+
+@wp.func
+def level_lanes(workspace: Floats, group: int):
+    """Clear the contact slots that some lane of a group uses and others do not."""
+    for body in range(NUM_BODIES):
+        field = body_field(body, int(B.CONTACTS))
+        most = int(0)
+        fewest = int(MAX_TOUCHING)
+        for column in range(group * LANES, group * LANES + LANES):
+            count = int(get(workspace, column_start(column), field))
+            most = wp.max(most, count)
+            fewest = wp.min(fewest, count)
+        if most > fewest:
+            for column in range(group * LANES, group * LANES + LANES):
+                unit = column_start(column)
+                for slot in range(int(get(workspace, unit, field)), most):
+                    at = contact_offset(body, slot)
+                    for clear in range(at, at + int(C.SIZE)):
+                        put(workspace, unit, clear, 0.0)
