@@ -28,7 +28,7 @@ parity: $(VENV)/installed-dev
 # How the walker shipped as pretrained:walker and the picture in the README were made.
 pretrained: $(VENV)/installed
 	rm -rf runs/pretrained-walker
-	$(BIN)/bipedal train --seed 1002 --run-dir runs/pretrained-walker
+	$(BIN)/bipedal train --engine gymnasium --seed 1002 --run-dir runs/pretrained-walker
 	cp runs/pretrained-walker/saved_models/best_model.pth bipedal/pretrained/walker.pth
 	cp runs/pretrained-walker/saved_models/best_model_stats.pkl bipedal/pretrained/walker_stats.pkl
 	$(BIN)/bipedal record pretrained:walker --out docs/walker.gif --max-seconds 4.2

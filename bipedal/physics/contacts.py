@@ -27,8 +27,9 @@ wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
 @wp.func
 def edge_start(ground: Ground, env: int, edge: int) -> wp.vec2:
-    """Left end of an edge of the ground line."""
-    return wp.vec2(float(edge) * TERRAIN_STEP, ground.height[env, edge])
+    """Left end of an edge of the ground line; x is rounded once, like Gymnasium's."""
+    x = float(wp.float64(edge) * wp.float64(TERRAIN_STEP))
+    return wp.vec2(x, ground.height[env, edge])
 
 
 @wp.func

@@ -8,10 +8,11 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 import warp as wp
 
 from bipedal.envs import ACTION_DIM, ENV_IDS, OBSERVATION_DIM, FloatArray, Step, check_seed
@@ -38,6 +39,18 @@ COMPILING = "Compiling the walker's physics for this machine: about half a minut
 
 Snapshot = Mapping[str, npt.NDArray[np.uint8]]
 """Everything about some environments: a row of bytes for each, by the name of the array."""
+
+
+class Tensors(NamedTuple):
+    """The engine's memory as torch tensors; see `bipedal.envs.Step` for all but the first."""
+
+    action: torch.Tensor
+    observation: torch.Tensor
+    reward: torch.Tensor
+    terminated: torch.Tensor
+    truncated: torch.Tensor
+    final_observation: torch.Tensor
+    distance: torch.Tensor
 
 
 class _Crew:
@@ -91,8 +104,9 @@ def _load_kernels(device: str, say: Callable[[str], None]) -> None:
     timer = threading.Timer(1.5, say, args=(COMPILING,))
     timer.start()
     try:
-        wp.load_module(step_blocks.module, device=device)
-        wp.load_module(index_boxes_kernel.module, device=device)
+        step = step_blocks if wp.get_device(device).is_cpu else step_each
+        for kernel in (step, index_boxes_kernel):
+            wp.load_module(kernel.module, device=device)
     finally:
         timer.cancel()
 
@@ -158,11 +172,6 @@ class WarpEngine:
         self._crew = _Crew(threads)
         self._block = min(MAX_BLOCK, -(-groups // threads) * LANES)
         self._launches = self._record_launches(threads)
-        if self._on_cpu:
-            self._active_rows = self._active.numpy()
-            self._action_rows = self._actions.numpy()[:num_envs]
-            arrays = fields(self._outcome)
-            self._step = Step(*(arrays[name].numpy()[:num_envs] for name in Step._fields))
         self.started = False
         """Whether an episode has begun."""
         self._seed_all(seed)
@@ -187,9 +196,9 @@ class WarpEngine:
             raise ValueError(f"actions must be ({self.num_envs}, 4), not {actions.shape}")
         if np.isnan(actions).any():
             raise ValueError("an action is NaN")
-        self._action_rows[:] = actions
+        _write(self._actions, slice(self.num_envs), actions)
         self._launch(resetting=False)
-        return self._step
+        return self._answer()
 
     def state(self) -> Snapshot:
         """Everything needed to go on exactly from here, mid-episode included."""
@@ -202,18 +211,41 @@ class WarpEngine:
                 f"the saved state has {len(state['steps'])} environments, not {self.num_envs}"
             )
         self.restore_rows(range(self.num_envs), state)
-        return self._step.observation
+        return self._answer().observation
 
     def close(self) -> None:
         """End the threads."""
         self._crew.close()
+
+    def tensors(self) -> Tensors:
+        """The engine's own memory as torch tensors, no copy: for those who train on its device.
+
+        Write actions into it, call `step_tensors`, read the rest. Nothing is checked there, and on
+        CUDA nothing waits: the launch follows what torch's current stream has been given, and
+        can be captured with it in a graph.
+        """
+        arrays = {**fields(self._outcome), "action": self._actions}
+        return Tensors(*(wp.to_torch(arrays[name])[: self.num_envs] for name in Tensors._fields))
+
+    def step_tensors(self) -> None:
+        """Step with the actions that lie in `tensors`."""
+        if self._on_cpu:
+            self._launch(resetting=False)
+            return
+        with wp.ScopedStream(wp.stream_from_torch(), sync_enter=False):
+            self._launch(resetting=False)
+
+    def _answer(self) -> Step:
+        """What the last launch wrote, as NumPy arrays."""
+        arrays = fields(self._outcome)
+        return Step(*(arrays[name].numpy()[: self.num_envs] for name in Step._fields))
 
     # Rows -----------------------------------------------------------------------------------------
 
     def snapshot(self, rows: Iterable[int]) -> Snapshot:
         """The full state of some environments; after a restore the future is bit-identical."""
         index = list(rows)
-        return {name: _as_bytes(array)[index] for name, array in self._saved().items()}
+        return {name: _as_bytes(array.numpy())[index] for name, array in self._saved().items()}
 
     def restore_rows(self, rows: Iterable[int], snapshot: Snapshot) -> None:
         """Put saved environments into rows, also others than they came from, or several times."""
@@ -222,23 +254,27 @@ class WarpEngine:
         if set(snapshot) != set(saved):
             raise UserError("this state is of another version of the engine")
         for name, array in saved.items():
-            into = _as_bytes(array)
-            if snapshot[name].shape[1:] != into.shape[1:]:
+            width = _as_bytes(array.numpy()).shape[1:]
+            if snapshot[name].shape[1:] != width or snapshot[name].dtype != np.uint8:
                 raise UserError("this state is of another version of the engine")
-            into[index] = snapshot[name]
+        for name, array in saved.items():
+            host = array.numpy()
+            _as_bytes(host)[index] = snapshot[name]
+            if not self._on_cpu:
+                array.assign(host)
 
-    def _saved(self) -> dict[str, npt.NDArray[Any]]:
-        """The arrays of a snapshot, as views."""
+    def _saved(self) -> dict[str, Any]:
+        """The arrays of a snapshot."""
         return {
-            **{name: array.numpy() for name, array in fields(self.ground).items()},
-            **{name: array.numpy() for name, array in fields(self.walkers).items()},
-            "difficulty": self._difficulty.numpy(),
-            "observation": self._outcome.observation.numpy(),
+            **fields(self.ground),
+            **fields(self.walkers),
+            "difficulty": self._difficulty,
+            "observation": self._outcome.observation,
         }
 
     def set_difficulty(self, rows: Iterable[int], difficulty: Difficulty) -> None:
         """Decide how hard the terrains of some environments are, from their next episodes on."""
-        self._difficulty.numpy()[list(rows)] = difficulty.row()
+        _write(self._difficulty, list(rows), difficulty.row())
 
     def set_start(
         self, row: int, height: npt.ArrayLike, boxes: npt.ArrayLike, force: float
@@ -252,20 +288,20 @@ class WarpEngine:
         line, box = check_terrain(height, boxes)
         self._rules.generate_ground = 0
         self._launches = self._record_launches(len(self._launches[True]))
-        arrays = {name: array.numpy() for name, array in fields(self.ground).items()}
-        arrays["height"][row] = line
-        arrays["box"][row, : len(box)] = box
-        arrays["box_count"][row] = len(box)
-        self.walkers.start_force.numpy()[row] = force
+        _write(self.ground.height, row, line)
+        _write(self.ground.box, (row, slice(len(box))), box)
+        _write(self.ground.box_count, row, len(box))
+        _write(self.walkers.start_force, row, force)
         wp.launch(index_boxes_kernel, 1, [self.ground, row], device=self.device)
 
     def begin_episodes(self, rows: Iterable[int]) -> FloatArray:
         """Begin the next episode in some environments; returns the observations (N, 24) of all."""
         self.started = True
-        self._active_rows[:] = 0
-        self._active_rows[list(rows)] = 1
+        active = np.zeros(self._active.shape, dtype=np.int32)
+        active[list(rows)] = 1
+        _write(self._active, slice(None), active)
         self._launch(resetting=True)
-        return self._step.observation
+        return self._answer().observation
 
     # What one cannot see in an observation --------------------------------------------------------
 
@@ -366,6 +402,14 @@ def _make_outcome(rows: int, device: str) -> Any:
     ):
         setattr(outcome, name, wp.zeros(rows, dtype=dtype, device=device))
     return outcome
+
+
+def _write(array: Any, index: Any, values: Any) -> None:
+    """Set elements of an array on any device."""
+    host = array.numpy()  # on a CPU this is the array itself
+    host[index] = values
+    if not array.device.is_cpu:
+        array.assign(host)
 
 
 def _as_bytes(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

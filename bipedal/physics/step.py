@@ -91,15 +91,12 @@ from bipedal.physics.workspace import (
 
 # Whole vectors at once, and everything in one function: a call would send each vector through
 # memory. Warp's own flags would keep LLVM from finding the vectors.
-wp.set_module_options(
-    {
-        "enable_backward": False,
-        "max_unroll": 1,
-        "cpu_compiler_flags": (
-            "-march=native -mprefer-vector-width=512 -mllvm=-inline-threshold=9000"
-        ),
-    }
-)
+_OPTIONS = {
+    "enable_backward": False,
+    "max_unroll": 1,
+    "cpu_compiler_flags": "-march=native -mprefer-vector-width=512 -mllvm=-inline-threshold=9000",
+}
+
 
 _BodyCounts = wp.types.vector(length=NUM_BODIES, dtype=wp.int32)
 _NUM_STAGES = wp.constant(len(VELOCITY_STAGES))
@@ -599,7 +596,7 @@ def move_column(floats: Floats, env_of: wp.array(dtype=wp.int32), source: int, t
         env_of[target] = env_of[source]
 
 
-@wp.kernel
+@wp.kernel(module="unique", module_options=_OPTIONS)
 def step_blocks(
     robot: Robot,
     ground: Ground,
@@ -658,7 +655,7 @@ def step_blocks(
             break
 
 
-@wp.kernel
+@wp.kernel(module="unique", module_options=_OPTIONS)
 def step_each(
     robot: Robot,
     ground: Ground,

@@ -94,11 +94,11 @@ _STUMP_HEIGHT, _STAIR_HEIGHT, _STAIR_MIN, _STAIR_MAX, _PIT_WIDTH, _PIT_DEPTH = (
 
 
 @wp.func
-def add_box(ground: Ground, env: int, x: float, y: float, width: float, height: float):
-    """Add a box by its lower left corner."""
+def add_box(ground: Ground, env: int, left: float, bottom: float, right: float, top: float):
+    """Add a box."""
     count = ground.box_count[env]
     if count < MAX_BOXES:
-        ground.box[env, count] = wp.vec4(x, y, x + width, y + height)
+        ground.box[env, count] = wp.vec4(left, bottom, right, top)
         ground.box_count[env] = count + 1
 
 
@@ -150,8 +150,9 @@ def generate(
             width = wp.max(1.0, wp.rint(difficulty[env, _PIT_WIDTH] * float(wp.randi(rng, 3, 5))))
             depth = difficulty[env, _PIT_DEPTH] * TERRAIN_STEP
             counter = int(width)
-            add_box(ground, env, x, y - depth, TERRAIN_STEP, depth)
-            add_box(ground, env, x + TERRAIN_STEP * width, y - depth, TERRAIN_STEP, depth)
+            far = x + TERRAIN_STEP * width
+            add_box(ground, env, x, y - depth, x + TERRAIN_STEP, y)
+            add_box(ground, env, far, y - depth, far + TERRAIN_STEP, y)
             counter += 2
             rim = y
         elif state == _PIT:
@@ -161,7 +162,7 @@ def generate(
         elif state == _STUMP and oneshot:
             counter = wp.randi(rng, 1, 3)
             size = float(counter) * TERRAIN_STEP
-            add_box(ground, env, x, y, size, size * difficulty[env, _STUMP_HEIGHT])
+            add_box(ground, env, x, y, x + size, y + size * difficulty[env, _STUMP_HEIGHT])
         elif state == _STAIRS and oneshot:
             rise = wp.where(wp.randf(rng) > 0.5, 1.0, -1.0)
             fewest = int(difficulty[env, _STAIR_MIN])
@@ -170,8 +171,8 @@ def generate(
             stair = rise * difficulty[env, _STAIR_HEIGHT] * TERRAIN_STEP
             for s in range(stairs):
                 left = x + float(s * 4) * TERRAIN_STEP
-                bottom = y - TERRAIN_STEP + float(s) * stair
-                add_box(ground, env, left, bottom, 4.0 * TERRAIN_STEP, TERRAIN_STEP)
+                top = y + float(s) * stair
+                add_box(ground, env, left, top - TERRAIN_STEP, left + 4.0 * TERRAIN_STEP, top)
             counter = stairs * 4
         elif state == _STAIRS:
             n = (float(stairs * 4 - counter) - rise) / 4.0
