@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import queue
 import sys
@@ -138,8 +139,9 @@ class WarpEngine:
         """
         if env_id not in ENV_IDS:
             raise UserError(f"unknown environment {env_id!r}: choose one of {', '.join(ENV_IDS)}")
-        if num_envs < 1:
-            raise UserError(f"an engine needs at least one environment, not {num_envs}")
+        for name, count in (("environment", num_envs), ("thread", threads)):
+            if count is not None and count < 1:
+                raise UserError(f"an engine needs at least one {name}, not {count}")
         check_seed(seed)
         quiet_warp()
         _load_kernels(device, say)
@@ -172,6 +174,9 @@ class WarpEngine:
         self._crew = _Crew(threads)
         self._block = min(MAX_BLOCK, -(-groups // threads) * LANES)
         self._launches = self._record_launches(threads)
+        # On a CPU these are the arrays themselves; made once, as making them takes a while.
+        self._views = self._outcome_arrays() if self._on_cpu else None
+        self._action_view = self._actions.numpy()[:num_envs]
         self.started = False
         """Whether an episode has begun."""
         self._seed_all(seed)
@@ -190,13 +195,19 @@ class WarpEngine:
         """Apply actions (N, 4). The arrays returned are overwritten by the next call.
 
         Like Gymnasium's walker this takes the sign of an action and at most 1 of its size.
-        Raises `ValueError` for another shape, and for NaN, which would end in Gymnasium's state.
+        Raises `ValueError` for another shape, for NaN, which would end in Gymnasium's state, and
+        before the first `reset`.
         """
+        if not self.started:
+            raise ValueError("reset comes before the first step")
         if actions.shape != (self.num_envs, ACTION_DIM):
             raise ValueError(f"actions must be ({self.num_envs}, 4), not {actions.shape}")
         if np.isnan(actions).any():
             raise ValueError("an action is NaN")
-        _write(self._actions, slice(self.num_envs), actions)
+        if self._on_cpu:
+            self._action_view[:] = actions
+        else:
+            _write(self._actions, slice(self.num_envs), actions)
         self._launch(resetting=False)
         return self._answer()
 
@@ -206,11 +217,11 @@ class WarpEngine:
 
     def restore(self, state: Snapshot) -> FloatArray:
         """Go back to a saved state; returns the observations (N, 24) at that moment."""
-        if len(state["steps"]) != self.num_envs:
-            raise UserError(
-                f"the saved state has {len(state['steps'])} environments, not {self.num_envs}"
-            )
+        rows = len(state["steps"]) if "steps" in state else self.num_envs
+        if rows != self.num_envs:
+            raise UserError(f"the saved state has {rows} environments, not {self.num_envs}")
         self.restore_rows(range(self.num_envs), state)
+        self.started = True
         return self._answer().observation
 
     def close(self) -> None:
@@ -237,19 +248,25 @@ class WarpEngine:
 
     def _answer(self) -> Step:
         """What the last launch wrote, as NumPy arrays."""
+        return self._views or self._outcome_arrays()
+
+    def _outcome_arrays(self) -> Step:
         arrays = fields(self._outcome)
         return Step(*(arrays[name].numpy()[: self.num_envs] for name in Step._fields))
 
     # Rows -----------------------------------------------------------------------------------------
 
     def snapshot(self, rows: Iterable[int]) -> Snapshot:
-        """The full state of some environments; after a restore the future is bit-identical."""
-        index = list(rows)
+        """The full state of some environments; after a restore the future is bit-identical.
+
+        The engine's seed is not in it, nor whether it makes terrains or was given them.
+        """
+        index = self._checked(rows)
         return {name: _as_bytes(array.numpy())[index] for name, array in self._saved().items()}
 
     def restore_rows(self, rows: Iterable[int], snapshot: Snapshot) -> None:
         """Put saved environments into rows, also others than they came from, or several times."""
-        index = list(rows)
+        index = self._checked(rows)
         saved = self._saved()
         if set(snapshot) != set(saved):
             raise UserError("this state is of another version of the engine")
@@ -263,6 +280,14 @@ class WarpEngine:
             if not self._on_cpu:
                 array.assign(host)
 
+    def _checked(self, rows: Iterable[int]) -> list[int]:
+        """Numbers of environments; `UserError` if there is no such one."""
+        index = list(rows)
+        for row in index:
+            if not 0 <= row < self.num_envs:
+                raise UserError(f"there is no environment {row}: they are 0 to {self.num_envs - 1}")
+        return index
+
     def _saved(self) -> dict[str, Any]:
         """The arrays of a snapshot."""
         return {
@@ -274,7 +299,7 @@ class WarpEngine:
 
     def set_difficulty(self, rows: Iterable[int], difficulty: Difficulty) -> None:
         """Decide how hard the terrains of some environments are, from their next episodes on."""
-        _write(self._difficulty, list(rows), difficulty.row())
+        _write(self._difficulty, self._checked(rows), difficulty.row())
 
     def set_start(
         self, row: int, height: npt.ArrayLike, boxes: npt.ArrayLike, force: float
@@ -285,7 +310,10 @@ class WarpEngine:
         now on no environment of this engine makes new terrain: every episode of a row is played
         where the row stands. Raises `UserError` for an impossible terrain.
         """
+        self._checked([row])
         line, box = check_terrain(height, boxes)
+        if not math.isfinite(force):
+            raise UserError(f"the force on the hull must be finite, not {force}")
         self._rules.generate_ground = 0
         self._launches = self._record_launches(len(self._launches[True]))
         _write(self.ground.height, row, line)
@@ -298,7 +326,7 @@ class WarpEngine:
         """Begin the next episode in some environments; returns the observations (N, 24) of all."""
         self.started = True
         active = np.zeros(self._active.shape, dtype=np.int32)
-        active[list(rows)] = 1
+        active[self._checked(rows)] = 1
         _write(self._active, slice(None), active)
         self._launch(resetting=True)
         return self._answer().observation

@@ -155,7 +155,7 @@ class Walkers:
     """(N,) 1 if the last position iterations ended with small errors."""
     contact_count: wp.array(dtype=wp.int32)
     contact: wp.array2d(dtype=Contact)
-    """(N, 48) oldest first; Box2D's list is the other way round."""
+    """(N, 40) oldest first; Box2D's list is the other way round."""
     foot_flag: wp.array2d(dtype=wp.int32)
     """(N, 2) Gymnasium's `ground_contact` of the lower legs, with its bug (see `contacts.py`)."""
     hull_down: wp.array(dtype=wp.int32)

@@ -204,8 +204,15 @@ def check_terrain(height: npt.ArrayLike, boxes: npt.ArrayLike) -> tuple[Any, Any
     Gymnasium makes them. Returns both as float32. Raises `UserError` for another shape or order,
     for values that are not finite, for an empty box and for more than 64.
     """
-    line = np.asarray(height, dtype=np.float32)
-    box = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+    try:
+        line = np.asarray(height, dtype=np.float32)
+        box = np.asarray(boxes, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise UserError("a terrain's heights and boxes must be arrays of numbers") from None
+    if box.size == 0:
+        box = box.reshape(0, 4)
+    if box.ndim != 2 or box.shape[1] != 4:
+        raise UserError(f"a terrain's boxes must be (B, 4), not an array {box.shape}")
     if line.shape != (TERRAIN_LENGTH,):
         raise UserError(f"a terrain has {TERRAIN_LENGTH} heights, not an array {line.shape}")
     if len(box) > MAX_BOXES:

@@ -23,6 +23,7 @@ from bipedal.physics.constants import (
     LOWER_0,
     LOWER_1,
     MAX_CONDITION_NUMBER,
+    MOTOR_TORQUE,
     POLYGON_RADIUS,
     UPPER_0,
     UPPER_1,
@@ -129,7 +130,7 @@ def prepare_joint(
         wp.where(action > 0.0, 1.0, 0.0) - wp.where(action < 0.0, 1.0, 0.0)
     )
     put(workspace, column, at + int(J.MOTOR_SPEED), speed)
-    put(workspace, column, at + int(J.MOTOR_MAX), DT * (80.0 * wp.min(wp.abs(action), 1.0)))
+    put(workspace, column, at + int(J.MOTOR_MAX), DT * (MOTOR_TORQUE * wp.min(wp.abs(action), 1.0)))
     put(workspace, column, at + int(J.IMPULSE_X), impulse[0])
     put(workspace, column, at + int(J.IMPULSE_Y), impulse[1])
     put(workspace, column, at + int(J.IMPULSE_Z), impulse[2])

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import warp as wp
-from conftest import EngineMaker
 
 from bipedal.envs import ENV_IDS, FALL_REWARD, FloatArray, Step, make_env
 from bipedal.errors import UserError
-from bipedal.physics.constants import MAX_CONTACTS, TERRAIN_STEP
+from bipedal.physics.constants import (
+    MAX_CONTACTS,
+    POSITION_ITERATIONS,
+    POSITION_STAGES,
+    TERRAIN_STEP,
+    VELOCITY_ITERATIONS,
+    VELOCITY_STAGES,
+)
 from bipedal.physics.engine import Snapshot, WarpEngine
 from bipedal.physics.robot import robot_arrays
 from bipedal.physics.step import step_each
 from bipedal.physics.synchronise import read_terrain, reset_overheard
+
+EngineMaker = Callable[..., WarpEngine]
 
 
 def random_actions(steps: int, num_envs: int, seed: int = 0) -> FloatArray:
@@ -482,3 +491,39 @@ def test_the_kernel_for_gpus_begins_the_same_episodes(make_engine: EngineMaker) 
     observation = launch_step_each(other, resetting=True).observation
     np.testing.assert_allclose(engine.reset(), observation, atol=1e-4)
     np.testing.assert_array_equal(engine.ground.box_count.numpy(), other.ground.box_count.numpy())
+
+
+class TestMistakes:
+    def test_a_step_before_the_first_reset_is_refused(self, make_engine: EngineMaker) -> None:
+        with pytest.raises(ValueError, match="reset"):
+            make_engine(num_envs=2).step(np.zeros((2, 4), np.float32))
+
+    @pytest.mark.parametrize("row", [-1, 2, 99])
+    def test_an_environment_that_does_not_exist_is_refused(
+        self, make_engine: EngineMaker, row: int
+    ) -> None:
+        engine = make_engine(num_envs=2)
+        engine.reset()
+        for call in (engine.snapshot, engine.begin_episodes):
+            with pytest.raises(UserError, match="no environment"):
+                call([row])
+        with pytest.raises(UserError, match="no environment"):
+            engine.set_start(row, np.zeros(200), [], 0.0)
+
+    def test_a_force_that_is_not_finite_is_refused(self, make_engine: EngineMaker) -> None:
+        with pytest.raises(UserError, match="force"):
+            make_engine(num_envs=2).set_start(0, np.zeros(200), [], float("nan"))
+
+    def test_the_state_of_another_engine_is_refused(self, make_engine: EngineMaker) -> None:
+        with pytest.raises(UserError, match="another version"):
+            make_engine(num_envs=2).restore({"episode": np.zeros((2, 1), np.uint8)})
+
+    def test_fewer_than_one_environment_or_thread_is_refused(self) -> None:
+        for num_envs, threads in ((0, 1), (1, 0), (1, -1)):
+            with pytest.raises(UserError, match="at least one"):
+                WarpEngine(ENV_IDS[0], num_envs, 0, threads=threads)
+
+
+def test_the_stages_are_box2ds_iterations() -> None:
+    assert sum(VELOCITY_STAGES) == VELOCITY_ITERATIONS == 180
+    assert sum(POSITION_STAGES) == POSITION_ITERATIONS == 60

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import EngineMaker
 from kernels import Array
 
 from bipedal.envs import ENV_IDS, make_env
@@ -14,6 +14,8 @@ from bipedal.physics.constants import ANGULAR_SLOP, DT, TERRAIN_HEIGHT
 from bipedal.physics.engine import WarpEngine
 from bipedal.physics.robot import robot_arrays
 from bipedal.physics.synchronise import read_terrain, reset_overheard
+
+EngineMaker = Callable[..., WarpEngine]
 
 ROBOT = robot_arrays()
 MASS = 1 / ROBOT["inverse_mass"].astype(float)

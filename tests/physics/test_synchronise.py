@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import EngineMaker
 
 from bipedal.envs import ENV_IDS, FALL_REWARD, make_env
 from bipedal.physics.constants import MAX_BOXES, TERRAIN_STEP
 from bipedal.physics.engine import WarpEngine
 from bipedal.physics.state import fields
 from bipedal.physics.synchronise import read_terrain, reset_overheard, synchronise
+
+EngineMaker = Callable[..., WarpEngine]
 
 N = 8
 

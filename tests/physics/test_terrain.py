@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import EngineMaker
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from kernels import Array, make_ground
@@ -19,6 +20,8 @@ from bipedal.physics.constants import TERRAIN_HEIGHT, TERRAIN_STARTPAD, TERRAIN_
 from bipedal.physics.engine import WarpEngine
 from bipedal.physics.synchronise import read_terrain
 from bipedal.physics.terrain import DIFFICULTIES, FLAT, HARDCORE, Difficulty, check_terrain
+
+EngineMaker = Callable[..., WarpEngine]
 
 Terrains = list[tuple[Array, Array]]
 LEVEL = np.zeros(200)
@@ -220,6 +223,26 @@ def shapes_of_obstacles(made: Terrains) -> set[tuple[Any, ...]]:
     return found
 
 
+def stretches_of_grass(made: Terrains) -> list[int]:
+    """Lengths, in steps, between obstacles. A pit goes on for a step after its second wall."""
+    lengths = []
+    for _, boxes in made:
+        for box, after in itertools.pairwise(boxes):
+            length = round(float(after[0] - box[2]) / TERRAIN_STEP) - (kind(box) == "pit")
+            if length > 2:  # else two stairs of a flight, or the walls of a pit
+                lengths.append(length)
+    return lengths
+
+
+def draws_of_slope(height: Array) -> Array:
+    """What the random numbers were, by the law; where a stretch begins the ground goes level."""
+    slope = np.diff(height.astype(np.float64))
+    before = height[:-1][slope != 0]
+    slope = slope[slope != 0]
+    kept = 0.8 * np.concatenate([[0], slope[:-1]])
+    return slope - kept - 0.01 * np.sign(np.float32(TERRAIN_HEIGHT) - before)
+
+
 def gymnasium_terrains(env_id: str, n: int) -> Terrains:
     made = []
     for seed in range(n):
@@ -271,6 +294,20 @@ class TestLikeGymnasium:
         ]
         assert abs(np.mean(flights_up)) < 5 / (len(flights_up) / 3) ** 0.5
 
+    def test_grass_between_obstacles_is_five_to_nine_steps_long(
+        self, make_engine: EngineMaker, hardcore: Terrains
+    ) -> None:
+        for made in (generated(make_engine, HARDCORE, 100), hardcore):
+            assert set(stretches_of_grass(made)) == {5, 6, 7, 8, 9}
+
+    def test_slopes_follow_the_same_law(self, make_engine: EngineMaker, grass: Terrains) -> None:
+        """Each is 0.8 of the last, 0.01 towards the start's height, and up to 1/30 at random."""
+        for made in (generated(make_engine, FLAT, 40), grass):
+            draws = np.concatenate([draws_of_slope(height) for height, _ in made]) * 30
+            assert 0.99 < np.abs(draws).max() < 1 + 1e-3
+            assert abs(draws.mean()) < 5 * (1 / 3 / len(draws)) ** 0.5
+            assert draws.std() == pytest.approx((1 / 3) ** 0.5, rel=0.05)
+
     def test_grass_is_as_rough_and_as_hilly(
         self, make_engine: EngineMaker, grass: Terrains
     ) -> None:
@@ -309,6 +346,7 @@ class TestCheck:
     numbers = st.floats(-100, 100, width=32)
 
     @given(st.data())
+    @settings(deadline=None)
     def test_a_valid_terrain_comes_back_in_single_precision(self, data: st.DataObject) -> None:
         height = data.draw(hnp.arrays(np.float64, 200, elements=self.numbers))
         n = data.draw(st.integers(0, 64))
@@ -342,3 +380,11 @@ class TestCheck:
     def test_an_invalid_one_is_refused(self, height: Any, boxes: Any, message: str) -> None:
         with pytest.raises(UserError, match=message):
             check_terrain(height, boxes)
+
+
+@pytest.mark.parametrize(
+    "boxes", [np.arange(5.0), np.arange(8.0), [[0, 0], [1, 1]], [[0, 0, 1, 1], [1]], ["a"]]
+)
+def test_boxes_of_another_shape_are_refused(boxes: Any) -> None:
+    with pytest.raises(UserError, match="boxes"):
+        check_terrain(np.zeros(200), boxes)
