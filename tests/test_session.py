@@ -82,7 +82,8 @@ def test_a_signal_stops_cleanly_and_the_run_goes_on(tmp_path: Path, number: int)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_environments_start(tmp_path: Path, number: int) -> None:
     """To the whole group, while the engine's processes import their modules."""
-    process = start(tmp_path / "run", "--total-timesteps", "1000000", *TOY)
+    gymnasium = ["--engine", "gymnasium"]
+    process = start(tmp_path / "run", "--total-timesteps", "1000000", *TOY, *gymnasium)
     wait_for_children(process.pid, 2)  # a helper of Python's and the first worker
     os.killpg(process.pid, number)
     assert_stopped_cleanly(process)
@@ -91,7 +92,8 @@ def test_a_signal_while_environments_start(tmp_path: Path, number: int) -> None:
 def test_an_interrupt_while_evaluators_start(tmp_path: Path) -> None:
     """Likewise for the processes of a greedy evaluation, here after every iteration."""
     evaluate = ["--evaluation-interval", "1", "--evaluation-episodes", "2"]
-    process = start(tmp_path / "run", "--total-timesteps", "1000000", *TOY, *evaluate)
+    gymnasium = ["--engine", "gymnasium"]
+    process = start(tmp_path / "run", "--total-timesteps", "1000000", *TOY, *gymnasium, *evaluate)
     wait_for_children(process.pid, 4)  # the helper, two workers, the first evaluator
     os.killpg(process.pid, signal.SIGINT)
     assert_stopped_cleanly(process)
@@ -99,7 +101,8 @@ def test_an_interrupt_while_evaluators_start(tmp_path: Path) -> None:
 
 def wait_for_children(pid: int, count: int) -> None:
     deadline = time.monotonic() + 60
-    while len(children(pid)) < count and time.monotonic() < deadline:
+    while len(children(pid)) < count:
+        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
