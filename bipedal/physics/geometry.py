@@ -22,12 +22,6 @@ def cross(a: wp.vec2, b: wp.vec2) -> float:
 
 
 @wp.func
-def cross_z(z: float, a: wp.vec2) -> wp.vec2:
-    """z e_z x a: the velocity of a point at `a` of a body that spins at `z`."""
-    return wp.vec2(-z * a[1], z * a[0])
-
-
-@wp.func
 def rotation_of(angle: float) -> wp.vec2:
     """(cos, sin) of an angle in rad: Taylor series in double precision, rounded once.
 

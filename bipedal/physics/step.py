@@ -2,9 +2,10 @@
 
     collide            contacts that ended are dropped, the others evaluated
     prepare            gravity, motors, joints and contacts become velocity constraints
-    solve_velocities   180 iterations; `LANES` environments at once on a CPU
-    solve_positions    bodies are moved, then pushed together and apart
-    sleep              half a second at rest stops them for good
+    solve_velocities   up to 180 iterations; `LANES` environments at once on a CPU
+    move               bodies are moved
+    solve_positions    up to 60 iterations push them out of the ground and pull joints together
+    sleep              half a second at rest stops them, until the next step wakes them
     find_new_contacts  pairs that came near, for the next step
     solve_impacts      time of impact
     observe            24 observations, reward, the episode's end
@@ -96,7 +97,6 @@ _OPTIONS = {
     "max_unroll": 1,
     "cpu_compiler_flags": "-march=native -mprefer-vector-width=512 -mllvm=-inline-threshold=9000",
 }
-
 
 _BodyCounts = wp.types.vector(length=NUM_BODIES, dtype=wp.int32)
 _NUM_STAGES = wp.constant(len(VELOCITY_STAGES))

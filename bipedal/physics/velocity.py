@@ -1,4 +1,4 @@
-"""Velocities: set the constraints up, then 180 iterations of sequential impulses.
+"""Velocities: set the constraints up, then up to 180 iterations of sequential impulses.
 
 Box2D solves its constraints one after another, joints first, and applies what each one lacks
 (projected Gauss-Seidel). The functions here do the same arithmetic with what does not change
@@ -48,8 +48,6 @@ from bipedal.physics.workspace import (
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
 _ = mul  # the lane-wise product: Warp looks it up by this name
-
-
 _UNBOUNDED = wp.constant(1.0e30)
 
 
