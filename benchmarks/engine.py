@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from policies import batched
 
 from bipedal.checkpoint import load_model
 from bipedal.envs import GymnasiumEngine
@@ -62,18 +63,6 @@ def warp_stepper(env_id: str, num_envs: int, cores: int) -> Stepper:
 STEPPERS = {"gymnasium": gymnasium_stepper, "envpool": envpool_stepper, "ours": warp_stepper}
 
 
-def walker() -> Act:
-    """The greedy pretrained policy."""
-    model = load_model("pretrained:walker")
-
-    def act(observations: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
-            raw = torch.from_numpy(np.array(observations, dtype=np.float32))
-            return np.clip(model.actor(model.normalizer(raw)).numpy(), -1, 1)
-
-    return act
-
-
 def random_actions() -> Act:
     """Uniform noise."""
     rng = np.random.default_rng(0)
@@ -106,6 +95,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/engine.csv"))
     options = parser.parse_args()
     torch.set_num_threads(1)
+    walker = batched(load_model("pretrained:walker"))
     cores = sorted(os.sched_getaffinity(0))
     cases: list[tuple[str, str, int, str, int]] = []
     for env_id, policy in (
@@ -123,7 +113,7 @@ def main() -> None:
         for case in cases:
             env_id, policy, used, name, num_envs = case
             os.sched_setaffinity(0, cores[:used])
-            act = walker() if policy == "walker" else random_actions()
+            act = walker if policy == "walker" else random_actions()
             stepper = STEPPERS[name](env_id, num_envs, used)
             speeds[case].append(measure(stepper, act, options.seconds))
     os.sched_setaffinity(0, cores)

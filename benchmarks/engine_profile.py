@@ -12,9 +12,9 @@ import statistics
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
 import warp as wp
+from policies import batched
 
 from bipedal.checkpoint import load_model
 from bipedal.envs import ENV_IDS
@@ -22,6 +22,7 @@ from bipedal.physics.broadphase import Sweep
 from bipedal.physics.engine import WarpEngine
 from bipedal.physics.state import Ground, Robot, Walkers
 from bipedal.physics.step import (
+    OPTIONS,
     Outcome,
     Rules,
     answer,
@@ -34,12 +35,7 @@ from bipedal.physics.step import (
 from bipedal.physics.workspace import Floats, Vectors, column_start
 
 BLOCK = 128
-_OPTIONS = {
-    "enable_backward": False,
-    "max_unroll": 1,
-    "cpu_compiler_flags": "-march=native -mprefer-vector-width=512 -mllvm=-inline-threshold=9000",
-}
-wp.set_module_options(_OPTIONS)
+wp.set_module_options(OPTIONS)
 
 
 @wp.kernel
@@ -146,13 +142,11 @@ def main() -> None:
         name: wp.launch(kernel, dim, inputs, device="cpu", record_cmd=True).launch
         for name, (kernel, dim, inputs) in parts.items()
     }
-    model = load_model("pretrained:walker")
+    act = batched(load_model("pretrained:walker"))
     observation = e.reset()
     times: dict[str, list[float]] = {name: [] for name in ("whole step", *parts)}
     for count in range(options.steps):
-        with torch.no_grad():
-            raw = torch.from_numpy(observation.copy())
-            actions = np.clip(model.actor(model.normalizer(raw)).numpy(), -1, 1)
+        actions = act(observation)
         if count % 2:
             started = time.perf_counter()
             e.step(actions)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import copy
 import csv
+import functools
 import json
 import multiprocessing
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
+from policies import batched
 from scipy import stats
 
 from bipedal.checkpoint import Model, load_model
@@ -41,6 +43,7 @@ EPISODE_SEED = 3_000_000
 Policy = Callable[[Any, np.ndarray], np.ndarray]
 
 
+@functools.cache
 def scaled_walker(factor: float) -> Model:
     """The pretrained walker with weaker torques: at 0.3 it shuffles, at 0.4 it often falls."""
     model = copy.deepcopy(load_model("pretrained:walker"))
@@ -49,17 +52,6 @@ def scaled_walker(factor: float) -> Model:
         last.weight *= factor
         last.bias *= factor
     return model
-
-
-def batched(model: Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Greedy policy of many observations at once, clipped to what the environment takes."""
-
-    def act(observations: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
-            raw = torch.from_numpy(np.asarray(observations, dtype=np.float32))
-            return np.clip(model.actor(model.normalizer(raw)).numpy(), -1, 1)
-
-    return act
 
 
 # One step ----------------------------------------------------------------------
@@ -245,7 +237,10 @@ def write_worst(path: Path, worst: list[dict[str, Any]]) -> None:
     """The twenty largest errors, each with how far its last bits reach."""
     with open(path, "w", newline="") as file:
         writer = csv.writer(file)
-        names = [key for key in worst[0] if key not in ("snapshot", "action")]
+        names = (
+            "env_id", "behaviour", "error", "observation", "joints_at_limit", "pieces_touched",
+            "boxes_touched",
+        )  # fmt: skip
         writer.writerow([*names, "moved_by_shaking_the_last_bits"])
         for case in worst:
             writer.writerow([*(case[key] for key in names), sensitivity(case)])

@@ -314,8 +314,7 @@ class WarpEngine:
         line, box = check_terrain(height, boxes)
         if not math.isfinite(force):
             raise UserError(f"the force on the hull must be finite, not {force}")
-        self._rules.generate_ground = 0
-        self._launches = self._record_launches(len(self._launches[True]))
+        self._set_rule("generate_ground", 0)
         _write(self.ground.height, row, line)
         _write(self.ground.box, (row, slice(len(box))), box)
         _write(self.ground.box_count, row, len(box))
@@ -361,10 +360,14 @@ class WarpEngine:
 
     def _seed_all(self, seed: int) -> None:
         check_seed(seed)
-        if seed != self._rules.seed:
-            self._rules.seed = seed
-            self._launches = self._record_launches(len(self._launches[True]))
+        self._set_rule("seed", seed)
         self.walkers.episode.fill_(-1)
+
+    def _set_rule(self, name: str, value: int) -> None:
+        """Change a rule; the recorded launches hold a copy of them all, made anew if it differs."""
+        if getattr(self._rules, name) != value:
+            setattr(self._rules, name, value)
+            self._launches = self._record_launches(len(self._launches[True]))
 
     def _record_launches(self, threads: int) -> dict[bool, list[Callable[[], None]]]:
         """The kernel launches of a step (False) and of a reset (True), one a thread."""

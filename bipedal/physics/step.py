@@ -92,7 +92,7 @@ from bipedal.physics.workspace import (
 
 # Whole vectors at once, and everything in one function: a call would send each vector through
 # memory. Warp's own flags would keep LLVM from finding the vectors.
-_OPTIONS = {
+OPTIONS = {
     "enable_backward": False,
     "max_unroll": 1,
     "cpu_compiler_flags": "-march=native -mprefer-vector-width=512 -mllvm=-inline-threshold=9000",
@@ -596,7 +596,7 @@ def move_column(floats: Floats, env_of: wp.array(dtype=wp.int32), source: int, t
         env_of[target] = env_of[source]
 
 
-@wp.kernel(module="unique", module_options=_OPTIONS)
+@wp.kernel(module="unique", module_options=OPTIONS)
 def step_blocks(
     robot: Robot,
     ground: Ground,
@@ -655,7 +655,7 @@ def step_blocks(
             break
 
 
-@wp.kernel(module="unique", module_options=_OPTIONS)
+@wp.kernel(module="unique", module_options=OPTIONS)
 def step_each(
     robot: Robot,
     ground: Ground,

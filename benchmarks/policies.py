@@ -1,0 +1,24 @@
+"""The policy that the engine's benchmarks play with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from bipedal.checkpoint import Model
+
+
+def batched(model: Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Greedy policy of many observations at once, clipped to what the environment takes.
+
+    (N, 24) raw observations -> (N, 4) actions; the observations are copied, never kept.
+    """
+
+    def act(observations: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            raw = torch.from_numpy(np.array(observations, dtype=np.float32))
+            return np.clip(model.actor(model.normalizer(raw)).numpy(), -1, 1)
+
+    return act
