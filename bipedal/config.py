@@ -50,7 +50,11 @@ class TrainConfig:
     critic_learning_rate: float = 5e-4
     """Adam step size of the critic."""
     learning_rate_schedule: Literal["constant", "linear", "adaptive"] = "linear"
-    """constant; linear: annealed to 0 over the run; adaptive: kept near target_kl."""
+    """constant; linear: annealed over `anneal_timesteps`; adaptive: kept near target_kl."""
+    final_learning_rate_scale: float = 0.0
+    """What the linear schedule leaves of the learning rate, and keeps to the end."""
+    anneal_timesteps: int = 2_500_000
+    """Environment steps over which learning rate and standard deviation are annealed."""
     target_kl: float = 0.01
     """Change of policy per iteration, in nats, that the adaptive schedule aims at."""
     gamma: float = 0.99
@@ -79,20 +83,26 @@ class TrainConfig:
     std_max: float = 0.61
     """Largest standard deviation of an action when training begins."""
     final_std_max: float = 0.1
-    """The same when it ends, linear in between: the greedy policy becomes what is trained."""
+    """The same after `anneal_timesteps`, geometric in between: the greedy policy becomes what is
+    trained."""
 
     checkpoint_interval: int = 100
     """Iterations between numbered checkpoints."""
     evaluation_interval: int = 20
     """Iterations between greedy evaluations with gait analysis; 0 for none."""
-    evaluation_episodes: int = 60
-    """Episodes of each of those evaluations."""
+    evaluation_episodes: int = 32
+    """Episodes of each of those evaluations (for each gain of the greedy policy to try)."""
+    evaluation_min_return: float = 150.0
+    """Evaluations wait until the last training episodes have this mean return."""
     video_interval: int = 0
     """Iterations between videos of the greedy policy; 0 for none."""
     best_by: Literal["training", "evaluation"] = "evaluation"
     """What decides which model is the best: the last training episodes, or greedy evaluations."""
     best_window: int = 50
     """Number of those last training episodes; their mean return is logged in any case."""
+    stop_when_solved: bool = True
+    """Stop as soon as the environment is solved: a greedy evaluation reaches the threshold, and so
+    does the mean of 192 further episodes less 1.5 standard errors of a mean of 100."""
     final_episodes: int = 100
     """Fresh episodes that score the best model when training ends; 0 for none."""
 
@@ -126,15 +136,14 @@ class TrainConfig:
         for field in (
             "total_timesteps", "num_envs", "rollout_steps", "minibatch_size", "epochs",
             "policy_learning_rate", "critic_learning_rate", "target_kl", "gamma",
-            "clip_range",
-            "max_grad_norm", "adam_epsilon", "std_min", "std_max",
+            "clip_range", "anneal_timesteps", "max_grad_norm", "adam_epsilon", "std_min", "std_max",
             "final_std_max", "checkpoint_interval", "evaluation_episodes", "best_window",
         ):  # fmt: skip
             if not 0 < getattr(self, field) < math.inf:
                 raise UserError(f"{_flag(field)} must be above 0, not {getattr(self, field)}")
         for field in (
-            "seed", "gae_lambda", "entropy_coefficient", "evaluation_interval", "video_interval",
-            "final_episodes",
+            "seed", "gae_lambda", "entropy_coefficient", "final_learning_rate_scale",
+            "evaluation_interval", "video_interval", "final_episodes",
         ):  # fmt: skip
             if not 0 <= getattr(self, field) < math.inf:
                 raise UserError(f"{_flag(field)} must be 0 or more, not {getattr(self, field)}")
@@ -205,9 +214,11 @@ SEED = TrainConfig(
     checkpoint_interval=100,
     evaluation_interval=50,
     evaluation_episodes=3,
+    evaluation_min_return=-1e9,
     video_interval=50,
     best_by="training",
     best_window=50,
+    stop_when_solved=False,
 )
 """The notebook that this project grew from: its every number, in one environment.
 

@@ -24,7 +24,7 @@ import signal
 import traceback
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import gymnasium
 import numpy as np
@@ -32,6 +32,9 @@ import numpy.typing as npt
 
 from bipedal.errors import RunFailedError, UserError
 from bipedal.processes import signals_held, usable_cores
+
+if TYPE_CHECKING:
+    from bipedal.physics.engine import WarpEngine
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -369,7 +372,7 @@ class GymnasiumEngine:
             chunk.close()
 
 
-def make_warp_engine(env_id: str, num_envs: int, seed: int) -> VectorEngine:
+def make_warp_engine(env_id: str, num_envs: int, seed: int) -> WarpEngine:
     """The engine of `bipedal.physics`, which takes a moment to import."""
     from bipedal.physics.engine import WarpEngine
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -89,6 +89,13 @@ class Actor(nn.Module):
         """Mean action, (..., observation_dim) -> (..., action_dim) in (−1, 1)."""
         return torch.tanh(self.net(observation))
 
+    @torch.no_grad()
+    def scale_output(self, gain: float) -> None:
+        """Multiply the last layer, so that the mean becomes tanh(gain · network)."""
+        last = cast(nn.Linear, self.net[-1])
+        last.weight.mul_(gain)
+        last.bias.mul_(gain)
+
     def bounded_log_std(self) -> Tensor:
         """Logarithm of the standard deviation of each action, (action_dim,), within its bounds."""
         return self.log_std.clamp(*map(math.log, self.std_bounds))
@@ -129,6 +136,25 @@ class Critic(nn.Module):
         """Predicted discounted sum of scaled rewards from this observation on."""
         value: Tensor = self.net(observation).squeeze(-1)
         return value
+
+
+def flatten_parameters(module: nn.Module) -> nn.Parameter:
+    """Move a module's parameters and gradients into one vector each; they become views of it.
+
+    Returns the vector of parameters, P long, its `grad` in place: an optimiser that is given this
+    one parameter steps the whole network with one operation instead of one a layer. Call it when
+    the module is on its device; `load_state_dict` still works, and keeps the views.
+    """
+    parameters = list(module.parameters())
+    flat = nn.Parameter(torch.cat([parameter.detach().flatten() for parameter in parameters]))
+    flat.grad = torch.zeros_like(flat)
+    start = 0
+    for parameter in parameters:
+        part = slice(start, start + parameter.numel())
+        parameter.data = flat.data[part].view_as(parameter)
+        parameter.grad = flat.grad[part].view_as(parameter)
+        start = part.stop
+    return flat
 
 
 def gaussian_log_prob(mean: Tensor, log_std: Tensor, action: Tensor) -> Tensor:

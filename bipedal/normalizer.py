@@ -80,15 +80,19 @@ class RewardScaler(RunningMeanStd):
         self.register_buffer("discounted_return", torch.zeros(num_envs, dtype=torch.float64))
 
     @torch.no_grad()
-    def forward(self, reward: Tensor, done: Tensor) -> Tensor:
-        """Update with one timestep and scale it.
+    def forward(self, rewards: Tensor, done: Tensor) -> Tensor:
+        """Update with T timesteps and scale them.
 
-        `reward` (N,) raw, `done` (N,) bool, whether the episode ended with this reward;
-        returns (N,) float32.
+        `rewards` (T, N) raw, `done` (T, N) bool, whether the episode ended with this reward;
+        returns (T, N) float32.
         """
-        reward = reward.to(torch.float64)
-        self.discounted_return.mul_(self.gamma).add_(reward)
-        self.update(self.discounted_return)
-        self.discounted_return.masked_fill_(done, 0.0)
-        scaled = reward / torch.sqrt(self.var + self.epsilon)
+        rewards = rewards.to(torch.float64)
+        continues = (~done).to(torch.float64)
+        discounted_returns = torch.empty_like(rewards)
+        for t, reward in enumerate(rewards):
+            self.discounted_return.mul_(self.gamma).add_(reward)
+            discounted_returns[t] = self.discounted_return
+            self.discounted_return.mul_(continues[t])
+        self.update(discounted_returns.flatten())
+        scaled = rewards / torch.sqrt(self.var + self.epsilon)
         return scaled.clamp(-self.clip, self.clip).to(torch.float32)

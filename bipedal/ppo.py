@@ -14,7 +14,8 @@ nats.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -104,9 +105,9 @@ def explained_variance(values: Tensor, returns: Tensor) -> float:
     return float(1.0 - (returns - values).var(correction=0) / variance)
 
 
-def linear_learning_rate(initial: float, progress: float) -> float:
-    """Learning rate annealed linearly from `initial` to 0 as `progress` goes from 0 to 1."""
-    return initial * max(0.0, 1.0 - progress)
+def linear_learning_rate(initial: float, final: float, progress: float) -> float:
+    """Learning rate annealed linearly from `initial` to `final` as `progress` goes to 1."""
+    return initial + (final - initial) * min(1.0, progress)
 
 
 def adaptive_learning_rate(
@@ -152,38 +153,104 @@ class UpdateSettings:
 
 
 class UpdateStatistics(NamedTuple):
-    """Means over all minibatches of an update, except where said otherwise."""
+    """Means over the minibatches of the last epoch, each before its step."""
 
     policy_loss: float
     value_loss: float
     entropy: float
     approx_kl: float
-    """Mean over the last epoch, each minibatch before its step: how far the policy has moved."""
+    """How far the policy has moved."""
     clip_fraction: float
 
 
-def minibatches(size: int, minibatch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield the indices 0 … size−1 once, shuffled, in parts of `minibatch_size`.
+def minibatches(size: int, minibatch_size: int, generator: torch.Generator) -> list[Tensor]:
+    """The indices 0 … size−1 once, shuffled, in parts of `minibatch_size`.
 
     A remainder smaller than that is joined to the last part, so that no minibatch is tiny.
     """
     order = torch.randperm(size, generator=generator)
     count = max(1, size // minibatch_size)
-    for index in range(count):
-        end = size if index == count - 1 else (index + 1) * minibatch_size
-        yield order[index * minibatch_size : end]
+    cuts = [minibatch_size * index for index in range(1, count)]
+    return list(order.tensor_split(cuts))
 
 
-def _step(optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor, limit: float) -> None:
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor, limit: float) -> None:
     """One gradient step with the global norm clipped to `limit`; refuses a non-finite one."""
-    optimizer.zero_grad()
+    optimizer.zero_grad(set_to_none=False)  # in place: the gradient is one vector, see models.py
     loss.backward()  # type: ignore[no-untyped-call]
-    norm = nn.utils.clip_grad_norm_(module.parameters(), limit)
+    norm = nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], limit)
     if not torch.isfinite(norm):
         raise NonFiniteLossError(
             f"the loss ({loss.item()}) or its gradient (norm {norm.item()}) is not finite"
         )
     optimizer.step()
+
+
+def improve_policy(
+    actor: Actor,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    epochs: Sequence[Sequence[Tensor]],
+    settings: UpdateSettings,
+) -> list[float]:
+    """Minibatch steps on −L^CLIP − c S: PPO equation 9 without its value term.
+
+    `epochs` are the minibatches' indices. Returns policy loss, entropy, KL and clip fraction.
+    """
+    for minibatches_of_epoch in epochs:
+        statistics = []
+        for index in minibatches_of_epoch:
+            observations, actions, old_log_probs, advantages = (
+                column.index_select(0, index) for column in batch[:4]
+            )
+            log_std = actor.bounded_log_std()
+            log_ratio = gaussian_log_prob(actor(observations), log_std, actions) - old_log_probs
+            policy_loss = clipped_surrogate_loss(
+                log_ratio, normalize_advantages(advantages), settings.clip_range
+            )
+            entropy = gaussian_entropy(log_std)
+            loss = policy_loss - settings.entropy_coefficient * entropy
+            _step(optimizer, loss, settings.max_grad_norm)
+            actor.project_log_std()
+            statistics.append((policy_loss.detach(), entropy.detach(), log_ratio.detach()))
+    return _policy_statistics(statistics, settings.clip_range)
+
+
+def _policy_statistics(
+    statistics: Sequence[tuple[Tensor, Tensor, Tensor]], clip_range: float
+) -> list[float]:
+    """Means over minibatches of policy loss, entropy, KL and the share of clipped ratios."""
+    rows = [
+        torch.stack(
+            [
+                policy_loss,
+                entropy,
+                approximate_kl(log_ratio),
+                (torch.expm1(log_ratio).abs() > clip_range).float().mean(),
+            ]
+        )
+        for policy_loss, entropy, log_ratio in statistics
+    ]
+    means: list[float] = torch.stack(rows).mean(0).tolist()
+    return means
+
+
+def improve_value(
+    critic: Critic,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    epochs: Sequence[Sequence[Tensor]],
+    settings: UpdateSettings,
+) -> float:
+    """Minibatch steps on the value loss; returns its mean over the last epoch."""
+    for minibatches_of_epoch in epochs:
+        losses = []
+        for index in minibatches_of_epoch:
+            values = critic(batch.observations.index_select(0, index))
+            loss = value_loss(values, batch.returns.index_select(0, index))
+            _step(optimizer, loss, settings.max_grad_norm)
+            losses.append(loss.detach())
+    return float(torch.stack(losses).mean())
 
 
 def update(
@@ -197,41 +264,20 @@ def update(
 ) -> UpdateStatistics:
     """Improve actor and critic on one rollout: PPO algorithm 1, the inner loop.
 
-    Several epochs of minibatch steps on L^CLIP + c S (PPO equation 9 without the value term,
-    which here has a network and an optimiser of its own) and on the value loss. Raises
+    Several epochs of minibatch steps. The two networks share nothing but the batch, so they learn
+    at the same time, a thread each, to the same bits as one after the other. Raises
     `NonFiniteLossError` before a NaN or infinity can reach a parameter.
     """
-    totals = torch.zeros(4)
-    last_epoch_kl = torch.zeros(())
-    steps = 0
-    for _ in range(settings.epochs):
-        epoch_kls = []
-        for index in minibatches(len(batch.advantages), settings.minibatch_size, generator):
-            observations = batch.observations[index]
-            log_std = actor.bounded_log_std()
-            log_prob = gaussian_log_prob(actor(observations), log_std, batch.actions[index])
-            log_ratio = log_prob - batch.log_probs[index]
-            advantages = normalize_advantages(batch.advantages[index])
-            policy_loss = clipped_surrogate_loss(log_ratio, advantages, settings.clip_range)
-            entropy = gaussian_entropy(log_std)
-            _step(
-                actor_optimizer,
-                actor,
-                policy_loss - settings.entropy_coefficient * entropy,
-                settings.max_grad_norm,
-            )
-            actor.project_log_std()
-
-            critic_loss = value_loss(critic(observations), batch.returns[index])
-            _step(critic_optimizer, critic, critic_loss, settings.max_grad_norm)
-
-            with torch.no_grad():
-                epoch_kls.append(approximate_kl(log_ratio))
-                clipped = (torch.expm1(log_ratio).abs() > settings.clip_range).float().mean()
-                totals += torch.stack([policy_loss, critic_loss, entropy, clipped]).cpu()
-            steps += 1
-        last_epoch_kl = torch.stack(epoch_kls).mean()
-    mean_policy, mean_value, mean_entropy, mean_clipped = (totals / steps).tolist()
-    return UpdateStatistics(
-        mean_policy, mean_value, mean_entropy, float(last_epoch_kl), mean_clipped
-    )
+    size, device = len(batch.advantages), batch.advantages.device
+    epochs = [
+        [index.to(device) for index in minibatches(size, settings.minibatch_size, generator)]
+        for _ in range(settings.epochs)
+    ]
+    with ThreadPoolExecutor(1) as other_thread:
+        learned = other_thread.submit(
+            improve_value, critic, critic_optimizer, batch, epochs, settings
+        )
+        policy_loss, entropy, kl, clip_fraction = improve_policy(
+            actor, actor_optimizer, batch, epochs, settings
+        )
+    return UpdateStatistics(policy_loss, learned.result(), entropy, kl, clip_fraction)

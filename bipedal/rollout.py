@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bipedal.envs import FALL_REWARD, FloatArray, VectorEngine
+from bipedal.envs import FALL_REWARD, Step, VectorEngine
 from bipedal.models import Actor, Critic, gaussian_log_prob
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
 
@@ -49,8 +49,9 @@ class Rollout(NamedTuple):
 class Collector:
     """Plays the current policy and keeps what must last from one rollout to the next.
 
-    Each timestep updates the observation statistics before they are used, as
-    `gymnasium.wrappers.NormalizeObservation` does.
+    A rollout sees the world through the statistics as they were when it began; afterwards they
+    learn from its observations, all at once. So all its samples are scaled alike, and a policy
+    that has not changed gives the same log-probabilities when it is asked again.
     """
 
     def __init__(
@@ -59,10 +60,15 @@ class Collector:
         normalizer: ObservationNormalizer,
         reward_scaler: RewardScaler,
         *,
+        action_dim: int,
+        steps: int,
         device: torch.device,
         generator: torch.Generator,
     ) -> None:
-        """Reset the engine; `generator` (on the CPU) samples the actions."""
+        """Reset the engine and make room for rollouts of `steps` timesteps.
+
+        `generator` (on the CPU) samples the actions.
+        """
         self.engine = engine
         self.normalizer = normalizer
         self.reward_scaler = reward_scaler
@@ -70,84 +76,92 @@ class Collector:
         self.generator = generator
         self._returns = np.zeros(engine.num_envs)
         self._lengths = np.zeros(engine.num_envs, dtype=np.int64)
-        self._observation = self._see(engine.reset())
+        self._observation = self._tensor(engine.reset())
+
+        def room(*width: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.empty(steps, engine.num_envs, *width, dtype=dtype, device=device)
+
+        observation_dim = self._observation.shape[-1]
+        self._raw_observations = room(observation_dim)
+        self._raw_rewards = room(dtype=torch.float64)
+        self._means = room(action_dim)
+        self._rollout = Rollout(
+            observations=room(observation_dim),
+            actions=room(action_dim),
+            log_probs=room(),
+            rewards=room(),
+            values=room(),
+            next_values=room(),
+            terminated=room(dtype=torch.bool),
+            done=room(dtype=torch.bool),
+        )
 
     def _tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
         """Copy of an engine's array, which the next step overwrites, on the device."""
         return torch.tensor(array, device=self.device)
 
-    def _see(self, observation: FloatArray) -> Tensor:
-        """Update the statistics with raw observations (N, O) and normalise them."""
-        raw = self._tensor(observation)
-        self.normalizer.update(raw)
-        normalised: Tensor = self.normalizer(raw)
-        return normalised
-
     @torch.no_grad()
-    def collect(
-        self, actor: Actor, critic: Critic, steps: int
-    ) -> tuple[Rollout, list[EpisodeStatistics]]:
-        """Play `steps` timesteps; returns them and the episodes that ended on the way."""
-        num_envs = self.engine.num_envs
-        shape = (steps, num_envs)
-        device = self.device
-        observations = torch.empty((*shape, self._observation.shape[-1]), device=device)
-        actions = torch.empty((*shape, actor.log_std.shape[-1]), device=device)
-        means = torch.empty_like(actions)
-        rewards = torch.empty(shape, device=device)
-        terminated = torch.empty(shape, dtype=torch.bool, device=device)
-        done = torch.empty_like(terminated)
-        cut_rows: list[tuple[int, int]] = []  # (t, environment) of each truncation
-        cut_observations: list[Tensor] = []
+    def collect(self, actor: Actor, critic: Critic) -> tuple[Rollout, list[EpisodeStatistics]]:
+        """Play; returns the timesteps and the episodes that ended on the way.
+
+        The rollout lies in the same memory each time: the next call overwrites it.
+        """
+        rollout = self._rollout
         episodes: list[EpisodeStatistics] = []
-
+        cuts: list[tuple[int, int, Tensor]] = []  # (t, environment, final observation)
         log_std = actor.bounded_log_std()
-        std = log_std.exp()
-        for t in range(steps):
-            observations[t] = self._observation
-            means[t] = actor(self._observation)
-            noise = torch.randn(actions[t].shape, generator=self.generator)
-            actions[t] = means[t] + std * noise.to(device)
-            step = self.engine.step(actions[t].cpu().numpy())
-
-            step_done = step.terminated | step.truncated
-            terminated[t] = self._tensor(step.terminated)
-            done[t] = self._tensor(step_done)
-            rewards[t] = self.reward_scaler(self._tensor(step.reward), done[t])
+        # The noise first, with the actions on top: a step then costs one addition.
+        noise = torch.randn(rollout.actions.shape, generator=self.generator)
+        rollout.actions.copy_(noise.to(self.device)).mul_(log_std.exp())
+        for t in range(len(rollout.actions)):
+            self._raw_observations[t] = self._observation
+            rollout.observations[t] = self.normalizer(self._observation)
+            self._means[t] = actor(rollout.observations[t])
+            rollout.actions[t] += self._means[t]
+            step = self.engine.step(rollout.actions[t].cpu().numpy())
+            self._raw_rewards[t] = torch.from_numpy(step.reward)
+            rollout.terminated[t] = torch.from_numpy(step.terminated)
+            done = step.terminated | step.truncated
+            rollout.done[t] = torch.from_numpy(done)
             self._returns += step.reward
             self._lengths += 1
-            for index in np.flatnonzero(step_done):
-                if not step.terminated[index]:
-                    cut_rows.append((t, int(index)))
-                    cut_observations.append(
-                        self.normalizer(self._tensor(step.final_observation[index]))
-                    )
-                episodes.append(
-                    EpisodeStatistics(
-                        float(self._returns[index]),
-                        int(self._lengths[index]),
-                        float(step.distance[index]),
-                        bool(step.terminated[index] and step.reward[index] == FALL_REWARD),
-                    )
-                )
-                self._returns[index] = 0.0
-                self._lengths[index] = 0
-            self._observation = self._see(step.observation)
+            for env in np.flatnonzero(done):
+                if not step.terminated[env]:
+                    cuts.append((t, int(env), self._tensor(step.final_observation[env])))
+                episodes.append(self._end_episode(int(env), step))
+            self._observation = self._tensor(step.observation)
 
-        # V of every state at once. What follows row t is row t + 1, after the last row the
-        # observation that waits for the next rollout, and at a time limit the final observation;
-        # after a termination the next episode's first value stands there, which GAE leaves out.
-        values = critic(observations)
-        next_values = torch.cat([values[1:], critic(self._observation)[None]])
-        if cut_rows:
-            rows = torch.tensor(cut_rows, device=device)
-            next_values[rows[:, 0], rows[:, 1]] = critic(torch.stack(cut_observations))
-
-        log_probs = gaussian_log_prob(means, log_std, actions)
-        rollout = Rollout(
-            observations, actions, log_probs, rewards, values, next_values, terminated, done
-        )
+        rollout.log_probs.copy_(gaussian_log_prob(self._means, log_std, rollout.actions))
+        self._judge(critic, cuts)
+        rollout.rewards.copy_(self.reward_scaler(self._raw_rewards, rollout.done))
+        self.normalizer.update(self._raw_observations.flatten(0, 1))
         return rollout, episodes
+
+    def _end_episode(self, env: int, step: Step) -> EpisodeStatistics:
+        """Sum up the episode that just ended in an environment."""
+        episode = EpisodeStatistics(
+            float(self._returns[env]),
+            int(self._lengths[env]),
+            float(step.distance[env]),
+            bool(step.terminated[env] and step.reward[env] == FALL_REWARD),
+        )
+        self._returns[env] = 0.0
+        self._lengths[env] = 0
+        return episode
+
+    def _judge(self, critic: Critic, cuts: Sequence[tuple[int, int, Tensor]]) -> None:
+        """V of every state at once.
+
+        What follows row t is row t + 1, after the last row the observation that waits for the next
+        rollout, and at a time limit the final observation; after a termination the next
+        episode's first value stands there, which GAE leaves out.
+        """
+        values, next_values = self._rollout.values, self._rollout.next_values
+        values.copy_(critic(self._rollout.observations))
+        next_values[:-1] = values[1:]
+        next_values[-1] = critic(self.normalizer(self._observation))
+        for t, env, observation in cuts:
+            next_values[t, env] = critic(self.normalizer(observation))
 
     def state(self) -> dict[str, Any]:
         """Everything but the networks and the generator that the next rollout depends on."""

@@ -37,12 +37,16 @@ def prepare_run(run_dir: Path, config: TrainConfig) -> None:
         raise UserError(f"cannot write to {run_dir}: {error.strerror}") from None
 
 
+CHANGEABLE = ("total_timesteps", "stop_when_solved", "device")
+"""What may change when a run goes on."""
+
+
 def continue_run(run_dir: Path, config: TrainConfig) -> None:
-    """Check that a run can go on with `config`: only its length and device may have changed."""
+    """Check that a run can go on with `config`: only its end and its device may have changed."""
     stored = read_run_config(run_dir)
     ours, theirs = config_to_json(config), config_to_json(stored)
     for name in ours:
-        if ours[name] != theirs[name] and name not in ("total_timesteps", "device"):
+        if ours[name] != theirs[name] and name not in CHANGEABLE:
             raise UserError(
                 "--resume goes on as the run was started; it cannot change "
                 f"{name} {theirs[name]} -> {ours[name]}"

@@ -120,7 +120,8 @@ def train_and_score(config: TrainConfig, run_dir: Path, *, resume: bool) -> None
             f"go on with: {_command()} train --resume --run-dir {run_dir}"
         )
         return
-    _say(f"trained {outcome.timesteps:,} timesteps in {outcome.elapsed:.0f} s: {run_dir}")
+    verb = "solved after" if outcome.solved else "trained"
+    _say(f"{verb} {outcome.timesteps:,} timesteps in {outcome.elapsed:.0f} s: {run_dir}")
     if config.final_episodes and not stop.asked:
         score = evaluate_on_all_cores(
             load_model(run_dir),

@@ -8,7 +8,6 @@ or killed and resumed gives the same bits as one that was not.
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections import deque
@@ -17,6 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import torch
 
@@ -25,19 +25,17 @@ from bipedal.checkpoint import Model, load_model, load_state, save_model, save_s
 from bipedal.config import TrainConfig
 from bipedal.envs import ACTION_DIM, ENGINES, OBSERVATION_DIM
 from bipedal.errors import RunFailedError, UserError
-from bipedal.evaluate import evaluate, worker_pool
+from bipedal.examiner import EVALUATION_SEED, EXAMINERS, on_cpu, with_gain
 from bipedal.logs import RunLog
-from bipedal.models import Actor, Critic
+from bipedal.models import Actor, Critic, flatten_parameters
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
-from bipedal.processes import usable_cores
+from bipedal.processes import keep_freed_memory
 from bipedal.rollout import Collector, EpisodeStatistics, Rollout
 from bipedal.run_directory import continue_run, discard_run, lock_run, prepare_run
 from bipedal.video import record_episode
 
 SAVE_SECONDS = 15.0
 """Work that a kill may cost, plus at most one iteration."""
-TRAINING_EVALUATION_SEED = 2_000_000
-"""Greedy evaluations during training play these terrains; reported scores never do."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +64,8 @@ class Outcome:
     elapsed: float
     finished: bool
     """False if it was asked to stop before the last iteration."""
+    solved: bool
+    """Whether it ended early because the environment was solved."""
 
 
 class Trainer:
@@ -80,9 +80,10 @@ class Trainer:
         if config.device == "cuda" and not use_cuda:
             raise UserError("--device cuda: there is no GPU that PyTorch can use here")
         self.device = torch.device("cuda" if use_cuda else "cpu")
-        # One thread: for networks this small a second one costs more in waiting than it gives,
-        # and while it waits it spins on a core that an environment process needs.
+        # One thread an operation: for networks this small a second one costs more in waiting than
+        # it gives. Actor and critic learn side by side, and the engine has threads of its own.
         torch.set_num_threads(1)
+        keep_freed_memory()
 
         self.model = _initial_model(config, self.models_dir)
         self.config = config
@@ -90,7 +91,9 @@ class Trainer:
         for module in (self.actor, self.critic, self.model.normalizer):
             module.to(self.device)
         self.actor_optimizer, self.critic_optimizer = (
-            torch.optim.Adam(module.parameters(), lr=rate, eps=config.adam_epsilon, fused=True)
+            torch.optim.Adam(
+                [flatten_parameters(module)], lr=rate, eps=config.adam_epsilon, fused=True
+            )
             for module, rate in (
                 (self.actor, config.policy_learning_rate),
                 (self.critic, config.critic_learning_rate),
@@ -112,14 +115,19 @@ class Trainer:
         self.elapsed = 0.0
         self.recent_returns: deque[float] = deque(maxlen=config.best_window)
         self.best_return = -math.inf
+        self.gain = 1.0
+        self.solved = False
+        self._threshold = gymnasium.spec(config.env_id).reward_threshold or math.inf
 
-        self._pool = worker_pool(min(usable_cores(), config.evaluation_episodes))
+        self._examiner = EXAMINERS[config.engine](config.env_id, config.evaluation_episodes)
         self.engine = ENGINES[config.engine](config.env_id, config.num_envs, config.seed)
         try:
             self.collector = Collector(
                 self.engine,
                 self.model.normalizer,
                 RewardScaler(config.num_envs, config.gamma).to(self.device),
+                action_dim=ACTION_DIM,
+                steps=config.rollout_steps,
                 device=self.device,
                 generator=self.generator,
             )
@@ -135,7 +143,7 @@ class Trainer:
         config = self.config
         learning_rates = self._set_learning_rates()
         self._bound_std()
-        rollout, episodes = self.collector.collect(self.actor, self.critic, config.rollout_steps)
+        rollout, episodes = self.collector.collect(self.actor, self.critic)
         statistics, variance = self._update(rollout)
         self.iteration += 1
         self.timesteps += config.batch_size
@@ -189,11 +197,16 @@ class Trainer:
             self._save_model(f"checkpoint_{self.iteration}.pth")
         last = self.iteration == config.iterations
         interval = config.evaluation_interval
-        if interval and (last or self.iteration % interval == 0):
-            evaluation = self._evaluate()
-            log.write_evaluation(evaluation)
+        promising = self._mean_return() >= config.evaluation_min_return
+        if interval and (last or (promising and self.iteration % interval == 0)):
+            row, self.gain = self._examiner.evaluate(self.model)
+            at = {"iteration": self.iteration, "timesteps": self.timesteps}
+            log.write_evaluation({**at, **row})
+            mean_return = float(row["mean_return"])
             if config.best_by == "evaluation":
-                self._save_if_best(float(evaluation["mean_return"]))
+                self._save_if_best(mean_return)
+            if config.stop_when_solved and mean_return >= self._threshold:
+                self.solved = self._is_solved()
         if config.video_interval and self.iteration % config.video_interval == 0:
             self._record_video()
 
@@ -229,13 +242,14 @@ class Trainer:
 
     @property
     def _progress(self) -> float:
-        """Share of the run behind us, 0 to 1."""
-        return min(1.0, self.timesteps / self.config.total_timesteps)
+        """Share of the annealing behind us, 0 to 1."""
+        return min(1.0, self.timesteps / self.config.anneal_timesteps)
 
     def _bound_std(self) -> None:
         """Narrow the range of the standard deviation, where the preset anneals its upper end."""
         config = self.config
-        std_max = config.std_max + (config.final_std_max - config.std_max) * self._progress
+        progress = self._progress
+        std_max = config.std_max ** (1.0 - progress) * config.final_std_max**progress
         self.actor.std_bounds = (config.std_min, std_max)
         self.actor.project_log_std()
 
@@ -249,7 +263,8 @@ class Trainer:
         ):
             group = optimizer.param_groups[0]
             if config.learning_rate_schedule == "linear":
-                group["lr"] = ppo.linear_learning_rate(initial, self._progress)
+                final = initial * config.final_learning_rate_scale
+                group["lr"] = ppo.linear_learning_rate(initial, final, self._progress)
             rates.append(group["lr"])
         return rates[0], rates[1]
 
@@ -271,8 +286,9 @@ class Trainer:
             "iteration": self.iteration,
             "timesteps": self.timesteps,
             "training_return": self._mean_return(),
+            "gain": self.gain,
         }
-        save_model(self.models_dir / name, self.model)
+        save_model(self.models_dir / name, with_gain(self.model, self.gain))
 
     def _save_if_best(self, score: float) -> None:
         """Keep the model if it scores higher than any before."""
@@ -280,56 +296,41 @@ class Trainer:
             self.best_return = score
             self._save_model("best_model.pth")
 
+    @property
+    def finished(self) -> bool:
+        """Whether all iterations are done, or no more are needed."""
+        enough = self.solved and self.config.stop_when_solved
+        return enough or self.iteration >= self.config.iterations
+
     def finish(self) -> None:
         """Save the last model; it is also the best one where nothing was ever measured."""
         self._save_model(f"checkpoint_{self.iteration}.pth")
         if not (self.models_dir / "best_model.pth").exists():
             self._save_model("best_model.pth")
 
-    def _evaluate(self) -> dict[str, float | int | str]:
-        """Play some greedy episodes; returns a row of evaluations.csv."""
-        result = evaluate(
-            self._cpu_model(),
-            self.config.env_id,
-            episodes=self.config.evaluation_episodes,
-            seed=TRAINING_EVALUATION_SEED,
-            executor=self._pool,
-        ).to_json()
-        gait = result.pop("gait")
-        columns = (
-            "mean_return", "std_return", "min_return", "max_return", "fall_rate", "mean_length",
-            "mean_speed",
-        )  # fmt: skip
-        return {
-            "iteration": self.iteration,
-            "timesteps": self.timesteps,
-            **{name: result[name] for name in columns},
-            **{
-                f"gait/{name}": math.nan if value is None else value
-                for name, value in gait.items()
-                if not isinstance(value, dict)
-            },
-        }
+    def _is_solved(self) -> bool:
+        """Ask for many more episodes: would 100 fresh ones reach the threshold?
+
+        Their mean may lie 1.5 of its standard errors below ours. The model that passes is the best.
+        """
+        mean_return, std_return = self._examiner.confirm(self.model, self.gain)
+        if mean_return - 1.5 * std_return / math.sqrt(100) < self._threshold:
+            return False
+        self.best_return = mean_return
+        self._save_model("best_model.pth")
+        return True
 
     def _record_video(self) -> None:
         path = self.run_dir / "videos" / f"iteration_{self.iteration}.mp4"
         try:
             record_episode(
-                self._cpu_model().act, self.config.env_id, TRAINING_EVALUATION_SEED, path
+                on_cpu(with_gain(self.model, self.gain)).act,
+                self.config.env_id,
+                EVALUATION_SEED,
+                path,
             )
         except UserError as error:  # the request was right: it is the disk
             raise RunFailedError(f"{error}; go on with --resume") from None
-
-    def _cpu_model(self) -> Model:
-        """Return the model where the evaluation expects it."""
-        if self.device.type == "cpu":
-            return self.model
-        return Model(
-            copy.deepcopy(self.actor).cpu(),
-            copy.deepcopy(self.critic).cpu(),
-            copy.deepcopy(self.model.normalizer).cpu(),
-            self.model.info,
-        )
 
     def save(self) -> None:
         """Write the state of the run."""
@@ -342,6 +343,8 @@ class Trainer:
                 "elapsed": self.elapsed,
                 "recent_returns": list(self.recent_returns),
                 "best_return": self.best_return,
+                "gain": self.gain,
+                "solved": self.solved,
                 "std_bounds": list(self.actor.std_bounds),
                 "actor": self.actor.state_dict(),
                 "critic": self.critic.state_dict(),
@@ -365,6 +368,8 @@ class Trainer:
             self.elapsed = state["elapsed"]
             self.recent_returns.extend(state["recent_returns"])
             self.best_return = state["best_return"]
+            self.gain = state["gain"]
+            self.solved = state["solved"]
             std_min, std_max = state["std_bounds"]
             self.actor.std_bounds = (std_min, std_max)
             self.actor.load_state_dict(state["actor"])
@@ -379,8 +384,7 @@ class Trainer:
     def close(self) -> None:
         """End all processes."""
         self.engine.close()
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        self._examiner.close()
 
 
 def _initial_model(config: TrainConfig, models_dir: Path) -> Model:
@@ -453,7 +457,9 @@ def train(
     on_iteration: Callable[[Progress], None] = lambda progress: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Train until `config.total_timesteps`, or until `should_stop()` at an iteration's end.
+    """Train until the environment is solved or `config.total_timesteps` are done.
+
+    `should_stop()`, asked at each iteration's end, may stop it before.
 
     A new run needs a directory without one (`UserError` otherwise); with `resume` it
     goes on from the last saved state. Raises `RunFailedError` if the job cannot go on: a
@@ -498,7 +504,7 @@ def _run(
 ) -> Outcome:
     last_save = time.monotonic()
     stopped = False
-    while trainer.iteration < trainer.config.iterations and not stopped:
+    while not trainer.finished and not stopped:
         on_iteration(trainer.iterate(log))
         stopped = should_stop()
         if time.monotonic() - last_save > SAVE_SECONDS:
@@ -506,7 +512,8 @@ def _run(
             trainer.save()
             last_save = time.monotonic()
     trainer.save()
-    finished = trainer.iteration >= trainer.config.iterations
-    if finished:
+    if trainer.finished:
         trainer.finish()
-    return Outcome(trainer.run_dir, trainer.timesteps, trainer.elapsed, finished)
+    return Outcome(
+        trainer.run_dir, trainer.timesteps, trainer.elapsed, trainer.finished, trainer.solved
+    )

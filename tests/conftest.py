@@ -20,6 +20,7 @@ ModelMaker = Callable[..., Model]
 
 TINY = dataclasses.replace(
     DEFAULT,
+    engine="gymnasium",
     total_timesteps=384,
     num_envs=1,
     rollout_steps=128,
@@ -29,6 +30,7 @@ TINY = dataclasses.replace(
     checkpoint_interval=2,
     evaluation_interval=2,
     evaluation_episodes=1,
+    evaluation_min_return=-1e9,
     final_episodes=0,
 )
 """A configuration that trains in a second or two, in this process."""

@@ -54,6 +54,8 @@ def test_the_seed_preset_has_the_numbers_of_the_notebook() -> None:
         "policy_learning_rate": 0.0003,
         "critic_learning_rate": 0.0004,
         "learning_rate_schedule": "constant",
+        "final_learning_rate_scale": 0.0,
+        "anneal_timesteps": 2_500_000,
         "target_kl": 0.01,
         "gamma": 0.99,
         "gae_lambda": 0.95,
@@ -71,9 +73,11 @@ def test_the_seed_preset_has_the_numbers_of_the_notebook() -> None:
         "checkpoint_interval": 100,
         "evaluation_interval": 50,
         "evaluation_episodes": 3,
+        "evaluation_min_return": -1e9,
         "video_interval": 50,
         "best_by": "training",
         "best_window": 50,
+        "stop_when_solved": False,
         "final_episodes": 100,
     }
     assert get_preset("seed").iterations == 1500
@@ -102,11 +106,11 @@ ABOVE_0 = [
     "total_timesteps", "num_envs", "rollout_steps", "minibatch_size", "epochs",
     "policy_learning_rate", "critic_learning_rate", "target_kl", "gamma", "clip_range",
     "max_grad_norm", "adam_epsilon", "std_min", "std_max", "final_std_max",
-    "checkpoint_interval", "evaluation_episodes", "best_window",
+    "anneal_timesteps", "checkpoint_interval", "evaluation_episodes", "best_window",
 ]  # fmt: skip
 FROM_0 = [
-    "seed", "gae_lambda", "entropy_coefficient", "evaluation_interval", "video_interval",
-    "final_episodes",
+    "seed", "gae_lambda", "entropy_coefficient",
+    "final_learning_rate_scale", "evaluation_interval", "video_interval", "final_episodes",
 ]  # fmt: skip
 
 INVALID: list[tuple[str, Any]] = [
@@ -152,7 +156,7 @@ def test_a_senseless_value_is_refused_and_the_message_names_its_flag(
 
 
 def test_every_field_with_a_limit_is_tested_above() -> None:
-    without_limit = {"init_from", "layer_norm"}
+    without_limit = {"init_from", "layer_norm", "stop_when_solved", "evaluation_min_return"}
     assert {field for field, _ in INVALID} == set(FIELDS) - without_limit
 
 

@@ -1,10 +1,11 @@
+import copy
 import math
 
 import pytest
 import torch
 from torch import nn
 
-from bipedal.models import Activation, Actor, Critic
+from bipedal.models import Activation, Actor, Critic, flatten_parameters
 
 
 def make_actor(**options: object) -> Actor:
@@ -79,3 +80,35 @@ def test_actor_and_critic_share_nothing() -> None:
     actor, critic = make_actor(), Critic(24)
     theirs = {id(p) for p in critic.parameters()}
     assert not theirs & {id(p) for p in actor.parameters()}
+
+
+class TestFlattenParameters:
+    def setup_method(self) -> None:
+        torch.manual_seed(0)
+        self.plain = Actor(3, 2, hidden_sizes=(4,))
+        self.flattened = copy.deepcopy(self.plain)
+        self.vector = flatten_parameters(self.flattened)
+
+    def test_the_network_stays_the_same(self) -> None:
+        observation = torch.randn(5, 3)
+        assert torch.equal(self.flattened(observation), self.plain(observation))
+        assert self.flattened.state_dict().keys() == self.plain.state_dict().keys()
+        assert self.vector.numel() == sum(p.numel() for p in self.plain.parameters())
+
+    def test_a_step_on_the_vector_is_a_step_on_every_parameter(self) -> None:
+        observation = torch.randn(5, 3)
+        separate = torch.optim.Adam(self.plain.parameters(), lr=0.1)
+        together = torch.optim.Adam([self.vector], lr=0.1)
+        for _ in range(3):
+            for module, optimizer in ((self.plain, separate), (self.flattened, together)):
+                optimizer.zero_grad(set_to_none=False)
+                (module(observation).square().mean() + module.log_std.sum()).backward()
+                optimizer.step()
+        for ours, theirs in zip(self.flattened.parameters(), self.plain.parameters(), strict=True):
+            torch.testing.assert_close(ours, theirs)
+
+    def test_loading_weights_fills_the_vector(self) -> None:
+        other = Actor(3, 2, hidden_sizes=(4,), initial_log_std=-0.3)
+        self.flattened.load_state_dict(other.state_dict())
+        expected = torch.cat([p.detach().flatten() for p in other.parameters()])
+        assert torch.equal(self.vector.detach(), expected)

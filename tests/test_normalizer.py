@@ -76,20 +76,49 @@ def test_agrees_with_gymnasiums_own_wrapper() -> None:
 class TestRewardScaler:
     def test_discounted_return_by_hand(self) -> None:
         scaler = RewardScaler(2, gamma=0.5)
-        scaler(tensor([1.0, 2.0]), tensor([False, False]))
+        scaler(tensor([[1.0, 2.0]]), tensor([[False, False]]))
         assert scaler.discounted_return.tolist() == [1.0, 2.0]
-        scaler(tensor([1.0, 2.0]), tensor([False, True]))
+        scaler(tensor([[1.0, 2.0]]), tensor([[False, True]]))
         assert scaler.discounted_return.tolist() == [1.5, 0.0]  # the second episode is over
+        # the four discounted returns were 1, 2, 1.5, 3
+        assert float(scaler.mean) == pytest.approx(1.875, rel=1e-3)
+        assert float(scaler.var) == pytest.approx(0.546875, rel=1e-3)
+
+    @pytest.mark.parametrize("cut", [1, 3])
+    def test_two_rollouts_are_one(self, cut: int) -> None:
+        generator = torch.Generator().manual_seed(0)
+        rewards = torch.randn(5, 2, generator=generator)
+        done = torch.rand(5, 2, generator=generator) < 0.3
+        whole, parts = RewardScaler(2, gamma=0.9), RewardScaler(2, gamma=0.9)
+        expected = whole(rewards, done)
+        parts(rewards[:cut], done[:cut])
+        result = parts(rewards[cut:], done[cut:])
+        torch.testing.assert_close(result, expected[cut:])
+        torch.testing.assert_close(parts.discounted_return, whole.discounted_return)
+
+    def test_one_timestep_at_a_time_agrees_with_gymnasiums_wrapper(self) -> None:
+        env = gymnasium.wrappers.NormalizeReward(make_env("BipedalWalker-v3"), gamma=0.99)
+        plain = make_env("BipedalWalker-v3")
+        scaler = RewardScaler(1, gamma=0.99)
+        env.reset(seed=3)
+        plain.reset(seed=3)
+        for _ in range(40):  # it starts to fall after that
+            action = np.full(4, 0.3, dtype=np.float32)
+            theirs, raw = env.step(action)[1], plain.step(action)[1]
+            ours = scaler(tensor([[float(raw)]]), tensor([[False]]))
+            theirs = min(10.0, max(-10.0, float(theirs)))
+            assert float(ours) == pytest.approx(theirs, rel=1e-4, abs=1e-5)
 
     def test_divides_by_the_deviation_without_shifting(self) -> None:
         scaler = RewardScaler(1, gamma=0.0)
-        for reward in (1.0, 3.0, 1.0, 3.0):
-            result = scaler(tensor([reward]), tensor([False]))
-        assert float(result) == pytest.approx(3.0 / float(scaler.var.sqrt()), rel=1e-6)
+        rewards = tensor([[1.0], [3.0], [1.0], [3.0]])
+        result = scaler(rewards, torch.zeros(4, 1, dtype=torch.bool))
+        assert result.flatten().tolist() == pytest.approx(
+            (rewards.flatten() / scaler.var.sqrt()).tolist(), rel=1e-6
+        )
         assert float(scaler.var) == pytest.approx(1.0, rel=1e-2)
 
     def test_clips_at_ten(self) -> None:
         scaler = RewardScaler(1, gamma=0.99)
-        for _ in range(1000):
-            scaler(tensor([0.0]), tensor([False]))
-        assert float(scaler(tensor([-100.0]), tensor([True]))) == -10.0
+        scaler(torch.zeros(1000, 1), torch.zeros(1000, 1, dtype=torch.bool))
+        assert float(scaler(tensor([[-100.0]]), tensor([[True]]))) == -10.0

@@ -1,5 +1,6 @@
 """The mathematics against numbers worked out by hand, and one step against another formula."""
 
+import copy
 import math
 
 import pytest
@@ -176,7 +177,9 @@ class TestSmallParts:
         assert math.isnan(ppo.explained_variance(returns, torch.ones(3)))
 
     def test_linear_schedule(self) -> None:
-        assert [ppo.linear_learning_rate(4.0, p) for p in (0.0, 0.25, 1.0, 1.1)] == [4, 3, 0, 0]
+        rates = [ppo.linear_learning_rate(4.0, 0.0, p) for p in (0.0, 0.25, 1.0, 1.1)]
+        assert rates == [4, 3, 0, 0]
+        assert [ppo.linear_learning_rate(4.0, 2.0, p) for p in (0.0, 0.5, 1.5)] == [4, 3, 2]
 
     @pytest.mark.parametrize(
         ("kl", "expected"), [(0.021, 2e-3), (0.02, 3e-3), (0.005, 3e-3), (0.0049, 4.5e-3)]
@@ -296,3 +299,16 @@ class TestUpdate:
         self.update(self.batch, lr=100.0, max_grad_norm=100.0)
         assert float(self.actor.log_std.exp().min().detach()) >= 0.4 - 1e-6
         assert float(self.actor.log_std.exp().max().detach()) <= 0.6 + 1e-6
+
+    def test_learning_side_by_side_gives_the_bits_of_one_after_the_other(self) -> None:
+        actor, critic = copy.deepcopy(self.actor), copy.deepcopy(self.critic)
+        settings = ppo.UpdateSettings(3, 2, 0.2, 0.01, 0.5)
+        generator = torch.Generator().manual_seed(0)
+        epochs = [ppo.minibatches(8, 2, generator) for _ in range(3)]
+        for module, improve in ((actor, ppo.improve_policy), (critic, ppo.improve_value)):
+            optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+            improve(module, optimizer, self.batch, epochs, settings)  # type: ignore[arg-type]
+        self.update(self.batch, lr=0.1, epochs=3, minibatch_size=2)
+        for ours, expected in ((self.actor, actor), (self.critic, critic)):
+            for name, value in ours.state_dict().items():
+                assert torch.equal(value, expected.state_dict()[name]), name

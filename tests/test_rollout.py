@@ -56,11 +56,13 @@ class CountingEngine:
         pass
 
 
-def make_collector(engine: CountingEngine) -> Collector:
+def make_collector(engine: CountingEngine, steps: int) -> Collector:
     return Collector(
         engine,
         ObservationNormalizer((3,)),
         RewardScaler(engine.num_envs, gamma=0.9),
+        action_dim=2,
+        steps=steps,
         device=torch.device("cpu"),
         generator=torch.Generator().manual_seed(0),
     )
@@ -82,7 +84,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestCollect:
     def test_rows_are_what_the_policy_saw(self, networks: tuple[Actor, Critic]) -> None:
         engine = CountingEngine([{3: "terminated"}, {}])
-        rollout, _ = make_collector(engine).collect(*networks, 5)
+        rollout, _ = make_collector(engine, 5).collect(*networks)
         # environment, episode, timestep; the second episode begins at row 3
         expected = [[0, 0, 0], [0, 0, 1], [0, 0, 2], [0, 1, 0], [0, 1, 1]]
         assert rollout.observations[:, 0].tolist() == expected
@@ -94,7 +96,7 @@ class TestCollect:
         """After a row: the next row; at a time limit: the final observation; last: the waiting."""
         engine = CountingEngine([{2: "truncated"}, {}])
         actor, critic = networks
-        rollout, _ = make_collector(engine).collect(actor, critic, 3)
+        rollout, _ = make_collector(engine, 3).collect(actor, critic)
         seen = {
             0: [[0, 0, 1], [0, 0, 2], [0, 1, 1]],  # row 1: (0, 0, 2) was final, not (0, 1, 0)
             1: [[1, 0, 1], [1, 0, 2], [1, 0, 3]],
@@ -107,14 +109,14 @@ class TestCollect:
     def test_truncation_in_the_last_row(self, networks: tuple[Actor, Critic]) -> None:
         engine = CountingEngine([{2: "truncated"}])
         _, critic = networks
-        rollout, _ = make_collector(engine).collect(*networks, 2)
+        rollout, _ = make_collector(engine, 2).collect(*networks)
         expected = critic(torch.tensor([0.0, 0.0, 2.0]))
         torch.testing.assert_close(rollout.next_values[1, 0], expected)
 
     def test_a_fall_on_the_last_timestep_is_a_termination(
         self, networks: tuple[Actor, Critic]
     ) -> None:
-        rollout, episodes = make_collector(CountingEngine([{2: "both"}])).collect(*networks, 3)
+        rollout, episodes = make_collector(CountingEngine([{2: "both"}]), 3).collect(*networks)
         assert rollout.terminated[:, 0].tolist() == [False, True, False]
         assert rollout.done[:, 0].tolist() == [False, True, False]
         assert episodes[0].fell
@@ -124,7 +126,7 @@ class TestCollect:
     ) -> None:
         engine = CountingEngine([{}, {}])
         actor, _ = networks
-        rollout, _ = make_collector(engine).collect(*networks, 4)
+        rollout, _ = make_collector(engine, 4).collect(*networks)
         np.testing.assert_array_equal(np.array(engine.actions), rollout.actions.numpy())
         expected = gaussian_log_prob(
             actor(rollout.observations), actor.bounded_log_std(), rollout.actions
@@ -134,9 +136,10 @@ class TestCollect:
 
     def test_episode_statistics(self, networks: tuple[Actor, Critic]) -> None:
         engine = CountingEngine([{3: "terminated"}, {2: "truncated"}])
-        collector = make_collector(engine)
-        _, episodes = collector.collect(*networks, 3)
-        _, later = collector.collect(*networks, 1)
+        collector = make_collector(engine, 3)
+        _, episodes = collector.collect(*networks)
+        _, later = collector.collect(*networks)
+        later = later[:1]
         # environment 1: 1 + 2; environment 0: 1 + 2 − 100; environment 1 again, across rollouts
         assert [e.episodic_return for e in (*episodes, *later)] == [3.0, -97.0, 3.0]
         assert [e.length for e in (*episodes, *later)] == [2, 3, 2]
@@ -145,29 +148,29 @@ class TestCollect:
 
     def test_reaching_the_far_end_is_no_fall(self, networks: tuple[Actor, Critic]) -> None:
         engine = CountingEngine([{2: "terminated"}], fall=False)
-        _, episodes = make_collector(engine).collect(*networks, 2)
+        _, episodes = make_collector(engine, 2).collect(*networks)
         assert not episodes[0].fell
 
 
 def test_statistics_count_every_observation_once(networks: tuple[Actor, Critic]) -> None:
-    collector = make_collector(CountingEngine([{3: "terminated"}, {}]))
-    collector.collect(*networks, 5)
-    assert float(collector.normalizer.count) == pytest.approx(2 * 6, abs=1e-3)
+    collector = make_collector(CountingEngine([{3: "terminated"}, {}]), 5)
+    collector.collect(*networks)
+    assert float(collector.normalizer.count) == pytest.approx(2 * 5, abs=1e-3)
     assert float(collector.normalizer.mean[0]) == pytest.approx(0.5, abs=1e-4)
     assert float(collector.reward_scaler.count) == pytest.approx(2 * 5, abs=1e-3)
 
 
 def test_a_restored_collector_goes_on_bit_for_bit(networks: tuple[Actor, Critic]) -> None:
     ends = [{3: "terminated"}, {4: "truncated"}]
-    collector = make_collector(CountingEngine(ends))
-    collector.collect(*networks, 5)
+    collector = make_collector(CountingEngine(ends), 5)
+    collector.collect(*networks)
     state, noise = collector.state(), collector.generator.get_state()
-    expected, expected_episodes = collector.collect(*networks, 6)
+    expected, expected_episodes = collector.collect(*networks)
 
-    other = make_collector(CountingEngine(ends))
+    other = make_collector(CountingEngine(ends), 5)
     other.restore(state)
     other.generator.set_state(noise)
-    result, episodes = other.collect(*networks, 6)
+    result, episodes = other.collect(*networks)
     assert episodes == expected_episodes
     for name, column in result._asdict().items():
         assert torch.equal(column, getattr(expected, name)), name

@@ -11,28 +11,38 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 
 from bipedal import ppo, train
-from bipedal.checkpoint import load_model, load_state
+from bipedal.checkpoint import Model, load_model, load_state
 from bipedal.config import PRESETS, TrainConfig
 from bipedal.errors import RunFailedError, UserError
+from bipedal.examiner import Answer
 from bipedal.logs import RunLog
 from bipedal.run_directory import prepare_run, read_run_config
 from bipedal.train import Progress, Trainer
 
 TOY = TrainConfig(
+    engine="gymnasium",
     total_timesteps=8 * 256,
     num_envs=4,
     rollout_steps=64,
     minibatch_size=64,
     epochs=2,
     hidden_sizes=(16, 16),
+    policy_learning_rate=5e-4,
+    final_learning_rate_scale=0.0,
+    anneal_timesteps=8 * 256,
+    initial_log_std=-0.5,
+    std_max=0.61,
+    final_std_max=0.1,
     checkpoint_interval=4,
     evaluation_interval=3,
     evaluation_episodes=1,
+    evaluation_min_return=-1e9,
     final_episodes=2,
 )
 CLOCK_COLUMNS = ("charts/SPS", "time/elapsed")
@@ -257,12 +267,95 @@ class TestBest:
         assert self.best_iteration(tmp_path / "run") == 2
 
 
+class ScriptedExaminer:
+    """Says what it is told to: mean and deviation of an evaluation and of the confirmation."""
+
+    evaluation = (310.0, 20.0)
+    confirmation = (304.0, 20.0)
+    gain = 1.0
+    asked: ClassVar[list[str]] = []
+
+    def __init__(self, env_id: str, episodes: int) -> None:
+        self.asked.clear()
+
+    def evaluate(self, model: Model) -> Answer:
+        self.asked.append("evaluation")
+        mean, std = self.evaluation
+        return Answer({"mean_return": mean, "std_return": std}, self.gain)
+
+    def confirm(self, model: Model, gain: float) -> tuple[float, float]:
+        assert gain == self.gain
+        self.asked.append("confirmation")
+        return self.confirmation
+
+    def close(self) -> None:
+        pass
+
+
+class TestStopWhenSolved:
+    @pytest.fixture(autouse=True)
+    def examiner(self, monkeypatch: pytest.MonkeyPatch) -> type[ScriptedExaminer]:
+        examiner = type("Examiner", (ScriptedExaminer,), {})
+        monkeypatch.setattr(train, "EXAMINERS", {"gymnasium": examiner})
+        self.examiner = examiner
+        return examiner
+
+    def test_ends_with_the_model_that_solved_it(self, tmp_path: Path) -> None:
+        outcome = train.train(TOY, tmp_path / "run")
+        assert (outcome.solved, outcome.finished, outcome.timesteps) == (True, True, 3 * 256)
+        assert self.examiner.asked == ["evaluation", "confirmation"]
+        assert load_model(tmp_path / "run").info["iteration"] == 3
+        assert (tmp_path / "run/saved_models/checkpoint_3.pth").exists()
+
+    @pytest.mark.parametrize(
+        ("which", "answer"),
+        [("evaluation", (299.9, 0.0)), ("confirmation", (302.9, 20.0))],  # 1.5 * 20 / 10 = 3
+    )
+    def test_goes_on_below_the_threshold(
+        self, tmp_path: Path, which: str, answer: tuple[float, float]
+    ) -> None:
+        setattr(self.examiner, which, answer)
+        outcome = train.train(TOY, tmp_path / "run")
+        assert (outcome.solved, outcome.finished, outcome.timesteps) == (False, True, 8 * 256)
+
+    def test_evaluations_wait_until_training_looks_promising(self, tmp_path: Path) -> None:
+        train.train(replace(TOY, evaluation_min_return=150.0), tmp_path / "run")
+        assert self.examiner.asked == ["evaluation", "confirmation"]  # the last iteration's
+        assert load_model(tmp_path / "run").info["iteration"] == 8
+
+    def test_saves_the_policy_with_the_gain_that_did_best(self, tmp_path: Path) -> None:
+        train.train(replace(TOY, total_timesteps=3 * 256), tmp_path / "plain")
+        self.examiner.gain = 0.5
+        train.train(replace(TOY, total_timesteps=3 * 256), tmp_path / "run")
+        plain, scaled = load_model(tmp_path / "plain"), load_model(tmp_path / "run")
+        assert scaled.info["gain"] == 0.5
+        ours, theirs = scaled.actor.state_dict(), plain.actor.state_dict()
+        for name, value in theirs.items():
+            last = name.startswith("net.6")
+            assert torch.equal(ours[name], 0.5 * value if last else value), name
+        state = load_state(tmp_path / "run/saved_models/resume.pt")  # training goes on unscaled
+        assert torch.equal(state["actor"]["net.6.weight"], theirs["net.6.weight"])
+
+    def test_goes_on_if_told_to(self, tmp_path: Path) -> None:
+        outcome = train.train(replace(TOY, stop_when_solved=False), tmp_path / "run")
+        assert (outcome.solved, outcome.timesteps) == (False, 8 * 256)
+        assert "confirmation" not in self.examiner.asked
+
+    def test_a_solved_run_has_nothing_to_resume_until_it_is_told_to_go_on(
+        self, tmp_path: Path
+    ) -> None:
+        train.train(TOY, tmp_path / "run")
+        assert train.train(TOY, tmp_path / "run", resume=True).timesteps == 3 * 256
+        on = replace(TOY, stop_when_solved=False)
+        assert train.train(on, tmp_path / "run", resume=True).timesteps == 8 * 256
+
+
 class TestSchedules:
     def test_learning_rate_and_deviation_are_annealed(self, uninterrupted: Path) -> None:
         rows = read_rows(uninterrupted / "metrics.csv")
         rates = [float(row["charts/policy_learning_rate"]) for row in rows]
         assert rates == pytest.approx([5e-4 * (1 - n / 8) for n in range(8)])
-        limits = [0.61 + (0.1 - 0.61) * n / 8 for n in range(8)]
+        limits = [0.61 * (0.1 / 0.61) ** (n / 8) for n in range(8)]
         assert all(
             float(row["charts/std"]) <= limit + 1e-6
             for row, limit in zip(rows, limits, strict=True)
@@ -282,8 +375,7 @@ class TestInitFrom:
                 torch.equal(ours[key], value)
                 for key, value in getattr(source, module).state_dict().items()
             )
-        count = float(source.normalizer.count)
-        assert float(trainer.model.normalizer.count) == count + TOY.num_envs
+        assert torch.equal(trainer.model.normalizer.count, source.normalizer.count)
 
     def test_goes_on_without_the_original(self, uninterrupted: Path, tmp_path: Path) -> None:
         original = shutil.copytree(uninterrupted, tmp_path / "original")

@@ -1,0 +1,85 @@
+"""Try the greedy policy on a batched engine: quick enough to do it often while training.
+
+These trials steer a run: which model is kept as the best, and whether to stop. They are never a
+score; scores are played one by one in Gymnasium's own environment (`bipedal.evaluate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bipedal.envs import FALL_REWARD
+from bipedal.gait import DT
+from bipedal.models import Actor
+from bipedal.normalizer import ObservationNormalizer
+
+if TYPE_CHECKING:
+    from bipedal.physics.engine import WarpEngine
+
+
+@dataclass(frozen=True)
+class Trials:
+    """E whole episodes of a greedy policy."""
+
+    returns: npt.NDArray[np.float64]
+    """(E,) undiscounted sums of raw rewards."""
+    lengths: npt.NDArray[np.int64]
+    """(E,) timesteps."""
+    fell: npt.NDArray[np.bool_]
+    """(E,)"""
+    distances: npt.NDArray[np.float64]
+    """(E,) metres walked."""
+
+    def summary(self) -> Mapping[str, float]:
+        """What `Evaluation.to_json` says of the same things, by the same names."""
+        return {
+            "mean_return": float(self.returns.mean()),
+            "std_return": float(self.returns.std()),
+            "min_return": float(self.returns.min()),
+            "max_return": float(self.returns.max()),
+            "fall_rate": float(self.fell.mean()),
+            "mean_length": float(self.lengths.mean()),
+            "mean_speed": float(self.distances.sum() / (self.lengths.sum() * DT)),
+        }
+
+
+@torch.no_grad()
+def play_trials(
+    actor: Actor,
+    normalizer: ObservationNormalizer,
+    engine: WarpEngine,
+    seed: int,
+    gains: Sequence[float] = (1.0,),
+) -> list[Trials]:
+    """Play one episode in each of the engine's environments, which begin with `seed`.
+
+    The environments are shared out evenly among `gains`, in that order; the mean action is
+    tanh(gain · network). Returns the trials of each gain.
+    """
+    device = actor.log_std.device
+    share = engine.num_envs // len(gains)
+    gain = torch.tensor(gains, device=device).repeat_interleave(share)[:, None]
+    observation = engine.reset(seed)
+    returns = np.zeros(engine.num_envs)
+    lengths = np.zeros(engine.num_envs, dtype=np.int64)
+    fell = np.zeros(engine.num_envs, dtype=np.bool_)
+    distances = np.zeros(engine.num_envs)
+    running = np.ones(engine.num_envs, dtype=np.bool_)
+    while running.any():
+        seen = normalizer(torch.from_numpy(observation).to(device))
+        step = engine.step(torch.tanh(gain * actor.net(seen)).cpu().numpy())
+        returns += np.where(running, step.reward, 0.0)
+        lengths += running
+        ended = running & (step.terminated | step.truncated)
+        fell[ended] = (step.terminated & (step.reward == FALL_REWARD))[ended]
+        distances[ended] = step.distance[ended]
+        running &= ~ended
+        observation = step.observation
+    parts = [slice(index * share, (index + 1) * share) for index in range(len(gains))]
+    return [Trials(returns[p], lengths[p], fell[p], distances[p]) for p in parts]
