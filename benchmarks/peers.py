@@ -1,0 +1,184 @@
+"""Train one of the peers for a fixed time and keep snapshots of its policy.
+
+    python benchmarks/peers.py sb3 --seed 1000 --budget 900 --every 60 --out runs/sb3-1000
+
+Run by `benchmarks/time_to_solve.py`, in a process of its own. Hyperparameters are those that
+rl-baselines3-zoo publishes for BipedalWalker-v3 (hyperparams/ppo.yml and tqc.yml), the library's
+defaults elsewhere. `sb3` is Stable-Baselines3's PPO on the zoo's own kind of vector environment,
+`sb3-envpool` the same on EnvPool with a thread a core, `sbx-tqc` the zoo's TQC in SBX (JAX).
+
+A snapshot TIMESTEPS.zip (and TIMESTEPS.npz, the observation statistics, where there are some) is
+written when `--every` seconds have passed since the last one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ENV_ID = "BipedalWalker-v3"
+PPO_VALUES = {
+    "n_steps": 2048, "batch_size": 64, "gae_lambda": 0.95, "gamma": 0.999, "n_epochs": 10,
+    "ent_coef": 0.0, "learning_rate": 3e-4, "clip_range": 0.18,
+}  # fmt: skip
+PPO_ENVS, PPO_TIMESTEPS = 32, 5_000_000
+TQC_VALUES = {
+    "learning_rate": 7.3e-4, "buffer_size": 300_000, "batch_size": 256, "ent_coef": "auto",
+    "gamma": 0.98, "tau": 0.02, "train_freq": 64, "gradient_steps": 64, "learning_starts": 10_000,
+    "use_sde": True, "policy_kwargs": {"log_std_init": -3, "net_arch": [400, 300]},
+}  # fmt: skip
+TQC_TIMESTEPS = 500_000
+
+
+def make_envpool(num_envs: int, seed: int) -> Any:
+    """EnvPool's walkers as one of Stable-Baselines3's vector environments."""
+    import envpool
+    from stable_baselines3.common.vec_env import VecEnv
+
+    from bipedal.processes import usable_cores
+
+    class EnvPoolVecEnv(VecEnv):
+        def __init__(self) -> None:
+            self.pool = envpool.make(
+                ENV_ID,
+                env_type="gymnasium",
+                num_envs=num_envs,
+                num_threads=usable_cores(),
+                seed=seed,
+            )
+            super().__init__(num_envs, self.pool.observation_space, self.pool.action_space)
+
+        def reset(self) -> Any:
+            return self.pool.reset()[0]
+
+        def step_async(self, actions: Any) -> None:
+            self.actions = actions
+
+        def step_wait(self) -> Any:
+            seen, rewards, terminated, truncated, _ = self.pool.step(self.actions)
+            done = terminated | truncated
+            infos: list[dict[str, Any]] = [{} for _ in range(num_envs)]
+            over = np.flatnonzero(done)
+            if len(over):  # EnvPool would wait for the next step; here an episode begins at once
+                seen = seen.copy()
+                for index in over:
+                    infos[index]["terminal_observation"] = seen[index].copy()
+                    infos[index]["TimeLimit.truncated"] = bool(
+                        truncated[index] and not terminated[index]
+                    )
+                seen[over] = self.pool.reset(over)[0]
+            return seen, rewards, done, infos
+
+        def close(self) -> None:
+            self.pool.close()
+
+        def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+            return [None] * num_envs
+
+        def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None: ...
+
+        def env_method(self, method_name: str, *args: Any, **kwargs: Any) -> list[Any]:
+            return []
+
+        def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+            return [False] * num_envs
+
+    return EnvPoolVecEnv()
+
+
+def train_peer(name: str, seed: int, budget: float, every: float, out: Path) -> None:
+    """Train until the budget (seconds) or the published number of timesteps is used up."""
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.env_util import make_vec_env
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    began = time.monotonic()
+
+    class Snapshots(BaseCallback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = began
+
+        def _on_step(self) -> bool:
+            now = time.monotonic()
+            over = now - began > budget
+            if over or now - self.last > every:
+                self.last = now
+                self.save()
+            return not over
+
+        def save(self) -> None:
+            self.model.save(out / f"{self.num_timesteps}.zip")
+            normalize = self.model.get_vec_normalize_env()
+            if normalize is not None:
+                statistics = normalize.obs_rms
+                np.savez(
+                    out / f"{self.num_timesteps}.npz", mean=statistics.mean, var=statistics.var
+                )
+
+        def _on_training_end(self) -> None:
+            self.save()
+
+    out.mkdir(parents=True)
+    if name == "sbx-tqc":
+        from sbx import TQC
+
+        model: Any = TQC("MlpPolicy", make_vec_env(ENV_ID, 1, seed=seed), seed=seed, **TQC_VALUES)
+        timesteps = TQC_TIMESTEPS
+    else:
+        venv = (
+            make_envpool(PPO_ENVS, seed)
+            if name == "sb3-envpool"
+            else make_vec_env(ENV_ID, PPO_ENVS, seed=seed)
+        )
+        if name == "sb3-envpool":
+            from stable_baselines3.common.vec_env import VecMonitor
+
+            venv = VecMonitor(venv)
+        normalized = VecNormalize(venv, gamma=PPO_VALUES["gamma"])
+        model = PPO("MlpPolicy", normalized, seed=seed, device="cpu", **PPO_VALUES)
+        timesteps = PPO_TIMESTEPS
+    model.learn(timesteps, callback=Snapshots())
+
+
+def load_policy(name: str, snapshot: Path) -> Callable[[Any], Any]:
+    """The greedy policy of a snapshot that `train_peer` has written: raw observation to action."""
+    if name == "sbx-tqc":
+        from sbx import TQC
+
+        model: Any = TQC.load(snapshot)
+        return lambda observation: model.predict(observation, deterministic=True)[0]
+    from stable_baselines3 import PPO
+
+    model = PPO.load(snapshot, device="cpu")
+    statistics = np.load(snapshot.with_suffix(".npz"), allow_pickle=False)
+    mean, var = statistics["mean"], statistics["var"]
+    scale = 1.0 / np.sqrt(var + 1e-8)
+
+    def act(observation: Any) -> Any:
+        seen = np.clip((observation - mean) * scale, -10.0, 10.0).astype(np.float32)
+        return model.predict(seen, deterministic=True)[0]
+
+    return act
+
+
+def main() -> None:
+    """Train the peer that was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=("sb3", "sb3-envpool", "sbx-tqc"))
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--budget", type=float, required=True)
+    parser.add_argument("--every", type=float, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    train_peer(args.name, args.seed, args.budget, args.every, args.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Search the `default` preset's hyperparameters for the shortest time to solved.
+
+    python benchmarks/search.py --minutes 60
+
+One worker a core, each pinned to its own, so that trials do not disturb each other; a trial trains
+tuning seeds one after another until they are solved and its value is their mean CPU time (user and
+system, all threads), where a seed that is not solved within the limit counts three times the
+limit: a setting that solves every seed comes before one that is fast on some. A trial whose first
+seeds are worse than the median of earlier trials is pruned (Optuna's TPE and median pruner). All
+trials are kept in runs/search.log and go on from there; every one of them is written to
+results/search.csv, the failures too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from bipedal.config import DEFAULT, TrainConfig
+from bipedal.train import train
+
+STORAGE = Path("runs/search.log")
+TABLE = Path("results/search.csv")
+SEEDS = (0, 1, 2, 3)
+LIMIT_SECONDS = 75.0
+"""CPU time a seed may take."""
+EVALUATION_TIMESTEPS = 100_000
+"""Between two greedy evaluations, about."""
+
+
+def suggest(trial: optuna.Trial) -> TrainConfig:
+    """Draw a configuration from the space."""
+    num_envs = trial.suggest_categorical("num_envs", [64, 128, 256])
+    batch_size = trial.suggest_categorical("batch_size", [8192, 16384])
+    learning_rate = trial.suggest_float("learning_rate", 6e-4, 2.5e-3, log=True)
+    initial_log_std = trial.suggest_float("initial_log_std", -0.7, -0.3)
+    return dataclasses.replace(
+        DEFAULT,
+        num_envs=num_envs,
+        rollout_steps=batch_size // num_envs,
+        minibatch_size=trial.suggest_categorical("minibatch_size", [1024, 2048, 4096]),
+        epochs=trial.suggest_int("epochs", 5, 10),
+        policy_learning_rate=learning_rate,
+        critic_learning_rate=learning_rate,
+        anneal_timesteps=trial.suggest_int("anneal_timesteps", 1_000_000, 3_000_000, step=100_000),
+        final_learning_rate_scale=trial.suggest_float("final_learning_rate_scale", 0.05, 0.5),
+        total_timesteps=10_000_000,
+        gamma=1.0 - trial.suggest_float("one_minus_gamma", 0.003, 0.02, log=True),
+        gae_lambda=trial.suggest_float("gae_lambda", 0.92, 0.98),
+        clip_range=trial.suggest_float("clip_range", 0.15, 0.3),
+        initial_log_std=initial_log_std,
+        std_max=math.exp(initial_log_std) * 1.001,
+        final_std_max=trial.suggest_float("final_std_max", 0.08, 0.35, log=True),
+        evaluation_interval=max(1, round(EVALUATION_TIMESTEPS / batch_size)),
+        checkpoint_interval=100_000,
+        final_episodes=0,
+    )
+
+
+def time_to_solve(config: TrainConfig, seed: int, run_dir: Path) -> tuple[bool, float, int, float]:
+    """Train one seed; returns whether it was solved, CPU seconds and timesteps."""
+    shutil.rmtree(run_dir, ignore_errors=True)
+    began = time.process_time()
+    best: list[float] = []
+    outcome = train(
+        dataclasses.replace(config, seed=seed),
+        run_dir,
+        on_iteration=lambda progress: best.append(progress.best_return),
+        should_stop=lambda: time.process_time() - began > LIMIT_SECONDS,
+    )
+    shutil.rmtree(run_dir)
+    seconds = time.process_time() - began
+    cost = seconds if outcome.solved else LIMIT_SECONDS * (1.5 + (300.0 - max(best)) / 100.0)
+    return outcome.solved, seconds, outcome.timesteps, cost
+
+
+def objective(trial: optuna.Trial) -> float:
+    """Mean CPU time to solved over the tuning seeds."""
+    config = suggest(trial)
+    costs = []
+    for index, seed in enumerate(SEEDS):
+        solved, seconds, timesteps, cost = time_to_solve(
+            config, seed, Path(f"runs/search/{trial.number}-{seed}")
+        )
+        trial.set_user_attr(f"seed{seed}_solved", solved)
+        trial.set_user_attr(f"seed{seed}_cpu_seconds", round(seconds, 1))
+        trial.set_user_attr(f"seed{seed}_timesteps", timesteps)
+        costs.append(cost)
+        mean = sum(costs) / len(costs)
+        trial.report(mean, index)
+        if index + 1 < len(SEEDS) and trial.should_prune():
+            raise optuna.TrialPruned
+    return mean
+
+
+def work(minutes: float) -> None:
+    """Run trials in this process until time is up."""
+    study = _study()
+    study.optimize(objective, timeout=60 * minutes, catch=(Exception,))
+
+
+def _study() -> optuna.Study:
+    storage = optuna.storages.JournalStorage(
+        optuna.storages.journal.JournalFileBackend(str(STORAGE))
+    )
+    return optuna.create_study(
+        study_name="default",
+        storage=storage,
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(multivariate=True, group=True, constant_liar=True),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+    )
+
+
+START = {
+    "num_envs": 64, "batch_size": 8192, "minibatch_size": 2048, "learning_rate": 1e-3,
+    "initial_log_std": -0.5, "epochs": 10, "anneal_timesteps": 1_500_000,
+    "final_learning_rate_scale": 0.1, "one_minus_gamma": 0.01, "gae_lambda": 0.95,
+    "clip_range": 0.2, "final_std_max": 0.1,
+}  # fmt: skip
+KNOWN: list[dict[str, Any]] = [
+    START,
+    {**START, "num_envs": 128, "batch_size": 16384, "epochs": 6, "anneal_timesteps": 2_000_000},
+    {**START, "one_minus_gamma": 0.007, "final_std_max": 0.2, "anneal_timesteps": 2_000_000},
+    {
+        **START,
+        "num_envs": 128, "batch_size": 16384, "epochs": 8, "anneal_timesteps": 3_000_000,
+        "final_learning_rate_scale": 0.3, "final_std_max": 0.2,
+    },
+]  # fmt: skip
+"""Where to begin."""
+
+
+def main() -> None:
+    """Run the workers, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.worker is not None:
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {args.worker})
+        work(args.minutes)
+        return
+    STORAGE.parent.mkdir(exist_ok=True)
+    study = _study()
+    if not study.trials:
+        for known in KNOWN:
+            study.enqueue_trial(known)
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    command = [sys.executable, __file__, "--minutes", str(args.minutes), "--worker"]
+    for worker in [subprocess.Popen([*command, str(core)]) for core in cores]:
+        worker.wait()
+    rows = [
+        {"trial": t.number, "state": t.state.name, "value": t.value, **t.params, **t.user_attrs}
+        for t in study.get_trials()
+    ]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with open(TABLE, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
