@@ -1,10 +1,13 @@
 """Train a preset with several seeds and score each: is it robust, or was it luck?
 
     python benchmarks/seeds.py --preset default --seeds 1000 1001 1002 1003 1004
+    python benchmarks/seeds.py --one-by-one --seeds $(seq 1000 1009)
 
-Each seed trains in a process of its own, pinned to one core; runs go to runs/seeds/ and are never
-repeated or dropped: one that was cut off is resumed, one that failed has a row that says so. Best
-and final model are scored apart, each over 100 fresh episodes of Gymnasium's own environment.
+Each seed trains in a process of its own, pinned to one core, or with `--one-by-one` alone on all
+cores, which is how to time it: `wall_seconds` are from launch to exit, imports included. Runs go to
+runs/seeds/ and are never repeated or dropped: one that was cut off is resumed, one that failed has
+a row that says so. Best and final model are scored apart, each over 100 fresh episodes of
+Gymnasium's own environment; a run that stopped because it was solved ends with its best.
 Writes results/seeds-PRESET.csv. Other options are passed on to `bipedal train`.
 """
 
@@ -16,10 +19,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
+
+from bipedal.checkpoint import load_state
 
 BIPEDAL = [sys.executable, "-m", "bipedal.cli"]
 SCORE_SEED = 1_000_000
@@ -27,7 +33,7 @@ SCORE_SEED = 1_000_000
 
 
 def train_one(
-    preset: str, seed: int, cores: SimpleQueue[int], extra: Sequence[str]
+    preset: str, seed: int, cores: SimpleQueue[int | None], extra: Sequence[str]
 ) -> dict[str, object]:
     """Train and score one seed on the next free core; returns its row."""
     core = cores.get()
@@ -37,7 +43,7 @@ def train_one(
 
             def call(*arguments: str) -> str:
                 command = [*BIPEDAL, *arguments]
-                if hasattr(os, "sched_setaffinity"):
+                if core is not None and hasattr(os, "sched_setaffinity"):
                     command = ["taskset", "-c", str(core), *command]
                 return subprocess.run(
                     command, check=True, stdout=subprocess.PIPE, stderr=log, text=True
@@ -45,13 +51,19 @@ def train_one(
 
             new = ["--preset", preset, "--seed", str(seed), "--final-episodes", "0", *extra]
             resume = ["--resume"] if (run_dir / "config.json").exists() else []
+            launched = time.monotonic()
             call("train", "--run-dir", str(run_dir), *new, *resume)
+            wall_seconds = time.monotonic() - launched
+            solved = load_state(run_dir / "saved_models" / "resume.pt")["solved"]
             last = max(
                 (run_dir / "saved_models").glob("checkpoint_*.pth"),
                 key=lambda path: int(path.stem.split("_")[1]),
             )
             scores = {}
             for name, model in (("best", run_dir), ("final", last)):
+                if name == "final" and solved:
+                    scores["final"] = scores["best"]
+                    continue
                 answer = call("evaluate", str(model), "--seed", str(SCORE_SEED), "--json")
                 scores[name] = json.loads(answer)
     except Exception as error:
@@ -62,13 +74,15 @@ def train_one(
         metrics = list(csv.DictReader(file))[-1]
     best = scores["best"]
     config = json.loads((run_dir / "config.json").read_text())["config"]
-    whole = int(metrics["timesteps"]) >= config["total_timesteps"]
+    whole = solved or int(metrics["timesteps"]) >= config["total_timesteps"]
     return {
         "preset": preset,
         "seed": seed,
         "status": "done" if whole else "stopped",
         "timesteps": int(metrics["timesteps"]),
-        "train_seconds_on_one_core": float(metrics["time/elapsed"]),
+        "stopped_as_solved": solved,
+        "wall_seconds": round(wall_seconds, 1),
+        "cores": 1 if core is not None else len(os.sched_getaffinity(0)),
         "best_mean_return": round(best["mean_return"], 2),
         "best_std_return": round(best["std_return"], 2),
         "best_fall_rate": best["fall_rate"],
@@ -84,12 +98,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="default")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1000, 1005)))
+    parser.add_argument("--one-by-one", action="store_true")
     parser.add_argument("--out", type=Path)
     args, extra = parser.parse_known_args()
     out = args.out or Path("results") / f"seeds-{args.preset}.csv"
     Path("runs/seeds").mkdir(parents=True, exist_ok=True)
-    cores: SimpleQueue[int] = SimpleQueue()
-    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    cores: SimpleQueue[int | None] = SimpleQueue()
+    usable: list[int | None] = [None]
+    if hasattr(os, "sched_getaffinity") and not args.one_by_one:
+        usable = [*sorted(os.sched_getaffinity(0))]
     for core in usable:
         cores.put(core)
     with ThreadPoolExecutor(len(usable)) as pool:

@@ -10,21 +10,22 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from bipedal.checkpoint import Model
 from bipedal.envs import make_warp_engine
-from bipedal.evaluate import evaluate, worker_pool
+from bipedal.evaluate import Evaluation, evaluate, worker_pool
 from bipedal.processes import usable_cores
 from bipedal.trials import Trials, play_trials
 
 EVALUATION_SEED = 2_000_000
 """Evaluations during training play these terrains; reported scores never do."""
 CONFIRMING_SEED = 3_000_000
-CONFIRMING_EPISODES = 192
-"""Other terrains, and more of them, decide whether a run that looks solved is."""
+CONFIRMING_EPISODES = 384
+"""Other terrains, and many more of them, decide whether a run that looks solved is."""
 GREEDY_GAINS = (1.0, 0.8, 0.65)
 """Candidates for the factor on the actor's last layer in the greedy policy.
 
@@ -57,8 +58,8 @@ class Examiner(Protocol):
         """Play some episodes with every gain there is to try."""
         ...
 
-    def confirm(self, model: Model, gain: float) -> tuple[float, float]:
-        """Play more episodes with one gain; mean and standard deviation of their returns."""
+    def play(self, model: Model, gain: float, part: int) -> npt.NDArray[np.float64]:
+        """Play a part of the confirming episodes with one gain; returns their returns."""
         ...
 
     def close(self) -> None:
@@ -84,13 +85,9 @@ class EngineExaminer:
         gain = GREEDY_GAINS[best]
         return Answer({**summaries[best], "gain": gain}, gain)
 
-    def confirm(self, model: Model, gain: float) -> tuple[float, float]:
-        """Play more episodes with one gain; mean and standard deviation of their returns."""
-        rounds = math.ceil(CONFIRMING_EPISODES / self._engine.num_envs)
-        returns = np.concatenate(
-            [self._play(model, CONFIRMING_SEED + n, (gain,))[0].returns for n in range(rounds)]
-        )
-        return float(returns.mean()), float(returns.std())
+    def play(self, model: Model, gain: float, part: int) -> npt.NDArray[np.float64]:
+        """Play a part of the confirming episodes with one gain; returns their returns."""
+        return self._play(model, CONFIRMING_SEED + part, (gain,))[0].returns
 
     def close(self) -> None:
         """End the engine's threads."""
@@ -108,7 +105,7 @@ class GymnasiumExaminer:
 
     def evaluate(self, model: Model) -> Answer:
         """Play some episodes and analyse their gait."""
-        result = self._play(model, self._episodes, EVALUATION_SEED)
+        result = self._play(model, self._episodes, EVALUATION_SEED).to_json()
         gait = {
             f"gait/{name}": math.nan if value is None else value
             for name, value in result["gait"].items()
@@ -116,15 +113,16 @@ class GymnasiumExaminer:
         }
         return Answer({**{name: result[name] for name in SUMMARY_COLUMNS}, **gait}, 1.0)
 
-    def confirm(self, model: Model, gain: float) -> tuple[float, float]:
-        """Play more episodes; mean and standard deviation of their returns."""
-        result = self._play(model, CONFIRMING_EPISODES, CONFIRMING_SEED)
-        return result["mean_return"], result["std_return"]
+    def play(self, model: Model, gain: float, part: int) -> npt.NDArray[np.float64]:
+        """Play a part of the confirming episodes; returns their returns."""
+        return self._play(
+            with_gain(model, gain), self._episodes, CONFIRMING_SEED + part * self._episodes
+        ).returns
 
-    def _play(self, model: Model, episodes: int, seed: int) -> dict[str, Any]:
+    def _play(self, model: Model, episodes: int, seed: int) -> Evaluation:
         return evaluate(
             on_cpu(model), self._env_id, episodes=episodes, seed=seed, executor=self._pool
-        ).to_json()
+        )
 
     def close(self) -> None:
         """End the processes."""
@@ -137,6 +135,23 @@ EXAMINERS: Mapping[str, Callable[[str, int], Examiner]] = {
     "gymnasium": GymnasiumExaminer,
 }
 """By the engine a run trains on."""
+
+
+def confirm(examiner: Examiner, model: Model, gain: float, threshold: float) -> float | None:
+    """Whether 100 fresh episodes of the greedy policy would reach a mean of `threshold`.
+
+    Plays CONFIRMING_EPISODES; their mean must lie above by two standard errors of a mean of 100.
+    Gives up as soon as what was played is below. Returns the mean, or None for no.
+    """
+    returns: npt.NDArray[np.float64] = np.empty(0)
+    part = 0
+    while len(returns) < CONFIRMING_EPISODES:
+        returns = np.concatenate([returns, examiner.play(model, gain, part)])
+        if returns.mean() < threshold:
+            return None
+        part += 1
+    mean = float(returns.mean())
+    return mean if mean - 2.0 * float(returns.std()) / math.sqrt(100) >= threshold else None
 
 
 def on_cpu(model: Model) -> Model:

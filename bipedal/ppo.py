@@ -110,6 +110,12 @@ def linear_learning_rate(initial: float, final: float, progress: float) -> float
     return initial + (final - initial) * min(1.0, progress)
 
 
+def geometric(initial: float, final: float, progress: float) -> float:
+    """From `initial` to `final`, both above 0, by equal factors as `progress` goes to 1."""
+    progress = min(1.0, progress)
+    return float(initial ** (1.0 - progress) * final**progress)
+
+
 def adaptive_learning_rate(
     current: float, kl: float, target_kl: float, bounds: tuple[float, float] = (1e-5, 1e-2)
 ) -> float:

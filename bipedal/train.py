@@ -19,13 +19,14 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import torch
+from torch import nn
 
 from bipedal import ppo
 from bipedal.checkpoint import Model, load_model, load_state, save_model, save_state
 from bipedal.config import TrainConfig
 from bipedal.envs import ACTION_DIM, ENGINES, OBSERVATION_DIM
 from bipedal.errors import RunFailedError, UserError
-from bipedal.examiner import EVALUATION_SEED, EXAMINERS, on_cpu, with_gain
+from bipedal.examiner import EVALUATION_SEED, EXAMINERS, confirm, on_cpu, with_gain
 from bipedal.logs import RunLog
 from bipedal.models import Actor, Critic, flatten_parameters
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
@@ -143,8 +144,10 @@ class Trainer:
         config = self.config
         learning_rates = self._set_learning_rates()
         self._bound_std()
+        gamma = self._gamma()
+        self.collector.reward_scaler.gamma = gamma
         rollout, episodes = self.collector.collect(self.actor, self.critic)
-        statistics, variance = self._update(rollout)
+        statistics, variance = self._update(rollout, gamma)
         self.iteration += 1
         self.timesteps += config.batch_size
         self.episodes += len(episodes)
@@ -166,6 +169,7 @@ class Trainer:
             "charts/policy_learning_rate": learning_rates[0],
             "charts/critic_learning_rate": learning_rates[1],
             "charts/std": std,
+            "charts/gamma": gamma,
             "losses/policy_loss": statistics.policy_loss,
             "losses/value_loss": statistics.value_loss,
             "losses/entropy": statistics.entropy,
@@ -210,7 +214,7 @@ class Trainer:
         if config.video_interval and self.iteration % config.video_interval == 0:
             self._record_video()
 
-    def _update(self, rollout: Rollout) -> tuple[ppo.UpdateStatistics, float]:
+    def _update(self, rollout: Rollout, gamma: float) -> tuple[ppo.UpdateStatistics, float]:
         """Advantages, then the PPO update; returns its statistics and the explained variance."""
         advantages = ppo.generalized_advantages(
             rollout.rewards,
@@ -218,7 +222,7 @@ class Trainer:
             rollout.next_values,
             rollout.terminated,
             rollout.done,
-            gamma=self.config.gamma,
+            gamma=gamma,
             gae_lambda=self.config.gae_lambda,
         )
         returns = advantages + rollout.values
@@ -242,16 +246,25 @@ class Trainer:
 
     @property
     def _progress(self) -> float:
-        """Share of the annealing behind us, 0 to 1."""
-        return min(1.0, self.timesteps / self.config.anneal_timesteps)
+        """Share of the annealing behind us, 0 to 1. When it is over it begins again, a warm restart
+        (Loshchilov & Hutter 2017): a run that is stuck gets another chance."""
+        return self.timesteps / self.config.anneal_timesteps % 1.0
 
     def _bound_std(self) -> None:
         """Narrow the range of the standard deviation, where the preset anneals its upper end."""
         config = self.config
-        progress = self._progress
-        std_max = config.std_max ** (1.0 - progress) * config.final_std_max**progress
+        std_max = ppo.geometric(config.std_max, config.final_std_max, self._progress)
+        restarted = std_max > self.actor.std_bounds[1]
         self.actor.std_bounds = (config.std_min, std_max)
+        if restarted:  # the bound alone would not bring the noise back
+            nn.init.constant_(self.actor.log_std, math.log(std_max))
         self.actor.project_log_std()
+
+    def _gamma(self) -> float:
+        """Discount factor of this iteration; it grows once and stays."""
+        config = self.config
+        share = self.timesteps / config.anneal_timesteps
+        return 1.0 - ppo.geometric(1.0 - config.gamma, 1.0 - config.final_gamma, share)
 
     def _set_learning_rates(self) -> tuple[float, float]:
         """Anneal, where the schedule is linear; returns the rates of this iteration."""
@@ -309,12 +322,9 @@ class Trainer:
             self._save_model("best_model.pth")
 
     def _is_solved(self) -> bool:
-        """Ask for many more episodes: would 100 fresh ones reach the threshold?
-
-        Their mean may lie 1.5 of its standard errors below ours. The model that passes is the best.
-        """
-        mean_return, std_return = self._examiner.confirm(self.model, self.gain)
-        if mean_return - 1.5 * std_return / math.sqrt(100) < self._threshold:
+        """Have more episodes played; the model that passes is the best."""
+        mean_return = confirm(self._examiner, self.model, self.gain, self._threshold)
+        if mean_return is None:
             return False
         self.best_return = mean_return
         self._save_model("best_model.pth")

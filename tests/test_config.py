@@ -54,10 +54,11 @@ def test_the_seed_preset_has_the_numbers_of_the_notebook() -> None:
         "policy_learning_rate": 0.0003,
         "critic_learning_rate": 0.0004,
         "learning_rate_schedule": "constant",
-        "final_learning_rate_scale": 0.0,
+        "final_learning_rate_scale": 0.02,
         "anneal_timesteps": 2_500_000,
         "target_kl": 0.01,
         "gamma": 0.99,
+        "final_gamma": 0.99,
         "gae_lambda": 0.95,
         "clip_range": 0.2,
         "entropy_coefficient": 0.001,
@@ -104,8 +105,8 @@ def test_a_run_is_whole_iterations_rounded_up() -> None:
 
 ABOVE_0 = [
     "total_timesteps", "num_envs", "rollout_steps", "minibatch_size", "epochs",
-    "policy_learning_rate", "critic_learning_rate", "target_kl", "gamma", "clip_range",
-    "max_grad_norm", "adam_epsilon", "std_min", "std_max", "final_std_max",
+    "policy_learning_rate", "critic_learning_rate", "target_kl", "gamma", "final_gamma",
+    "clip_range", "max_grad_norm", "adam_epsilon", "std_min", "std_max", "final_std_max",
     "anneal_timesteps", "checkpoint_interval", "evaluation_episodes", "best_window",
 ]  # fmt: skip
 FROM_0 = [
@@ -116,7 +117,7 @@ FROM_0 = [
 INVALID: list[tuple[str, Any]] = [
     *((field, value) for field in ABOVE_0 for value in (0, -5, math.nan, math.inf, -math.inf)),
     *((field, value) for field in FROM_0 for value in (-1, math.nan, math.inf)),
-    *((field, 1.5) for field in ("gamma", "gae_lambda")),
+    *((field, 1.5) for field in ("gamma", "final_gamma", "gae_lambda")),
     ("preset", "nope"),
     ("env_id", "CartPole-v1"),
     ("env_id", ""),

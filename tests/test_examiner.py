@@ -1,15 +1,18 @@
 """What steers a run: the same questions to both examiners."""
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
-from bipedal import examiner
 from bipedal.checkpoint import Model, load_model
 from bipedal.examiner import (
     EXAMINERS,
     GREEDY_GAINS,
     SUMMARY_COLUMNS,
+    Answer,
     EngineExaminer,
+    confirm,
     on_cpu,
     with_gain,
 )
@@ -44,25 +47,50 @@ def test_the_gain_that_does_best_is_found() -> None:
     assert gain == row["gain"] == min(GREEDY_GAINS)
 
 
-def test_a_confirmation_plays_enough_episodes_on_other_terrains(
-    walker: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seeds: list[int] = []
-    play = examiner.play_trials
-
-    def watch(*args: object) -> object:
-        seeds.append(args[3])  # type: ignore[arg-type]
-        return play(*args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(examiner, "play_trials", watch)
-    monkeypatch.setattr(examiner, "CONFIRMING_EPISODES", 10)
-    ours = EngineExaminer("BipedalWalker-v3", 2)  # six environments: two rounds
+@pytest.mark.parametrize("engine", EXAMINERS)
+def test_the_parts_of_a_confirmation_are_other_terrains(engine: str, walker: Model) -> None:
+    ours = EXAMINERS[engine]("BipedalWalker-v3", 2)
     try:
-        mean, std = ours.confirm(walker, 1.0)
+        parts = [ours.play(walker, 1.0, part).tolist() for part in (0, 1)]
+        again = ours.play(walker, 1.0, 0).tolist()
+        weaker = ours.play(walker, 0.3, 0).tolist()
     finally:
         ours.close()
-    assert seeds == [examiner.CONFIRMING_SEED, examiner.CONFIRMING_SEED + 1]
-    assert 200.0 < mean < 330.0 and std >= 0.0
+    assert parts[0] == again
+    assert not set(parts[0]) & set(parts[1])
+    assert parts[0] != weaker
+
+
+class Scripted:
+    """Plays parts of 200 episodes whose returns are given."""
+
+    def __init__(self, *parts: list[float]) -> None:
+        self.parts = parts
+        self.played: list[int] = []
+
+    def evaluate(self, model: Model) -> Answer:
+        raise NotImplementedError
+
+    def play(self, model: Model, gain: float, part: int) -> npt.NDArray[np.float64]:
+        self.played.append(part)
+        return np.array(self.parts[part] * 100)
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+def test_a_confirmation_needs_a_margin(walker: Model) -> None:
+    """Returns of 290 and 320: deviation 15, of which two tenths are 3."""
+    steady = Scripted([290.0, 320.0], [290.0, 320.0])
+    assert confirm(steady, walker, 1.0, threshold=302.0) == 305.0
+    assert steady.played == [0, 1]  # 384 episodes, and what is left of the last part
+    assert confirm(steady, walker, 1.0, threshold=302.1) is None
+
+
+def test_a_confirmation_gives_up_early(walker: Model) -> None:
+    poor = Scripted([299.0, 300.0], [400.0, 400.0])
+    assert confirm(poor, walker, 1.0, threshold=300.0) is None
+    assert poor.played == [0]
 
 
 def test_a_gain_leaves_the_model_itself_alone(walker: Model) -> None:
