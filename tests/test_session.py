@@ -31,6 +31,8 @@ TOY = [
     "1000",
     "--evaluation-episodes",
     "1",
+    "--evaluation-min-return",
+    "-1000",
     "--final-episodes",
     "2",
 ]
@@ -116,7 +118,7 @@ def assert_stopped_cleanly(process: subprocess.Popen[str]) -> None:
 def test_no_process_outlives_a_kill(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     process = start(
-        run_dir, "--total-timesteps", "1000000", *TOY,
+        run_dir, "--total-timesteps", "1000000", *TOY, "--engine", "gymnasium",
         "--evaluation-interval", "1", "--evaluation-episodes", "2",
     )  # fmt: skip
     wait_for_rows(run_dir, 1)
