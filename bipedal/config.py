@@ -105,8 +105,8 @@ class TrainConfig:
     best_window: int = 50
     """Number of those last training episodes; their mean return is logged in any case."""
     stop_when_solved: bool = True
-    """Stop as soon as the environment is solved: a greedy evaluation reaches the threshold, and so
-    does the mean of 384 further episodes less two standard errors of a mean of 100."""
+    """Whether to stop once the environment is solved: a greedy evaluation reaches the threshold,
+    and so does the mean of 384 more episodes, less two standard errors of a mean of 100."""
     final_episodes: int = 100
     """Fresh episodes that score the best model when training ends; 0 for none."""
 
