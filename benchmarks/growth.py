@@ -57,7 +57,7 @@ def measure_throughput(num_envs: int, cores: list[int], seconds: float) -> dict[
             began = time.perf_counter()
             rollout, _ = trainer.collector.collect(trainer.actor, trainer.critic)
             collected = time.perf_counter()
-            trainer._update(rollout)
+            trainer._update(rollout, config.gamma)
             learned = time.perf_counter()
             if rounds == 0:
                 collecting = learning = 0.0

@@ -21,6 +21,7 @@ Results are added to what the two tables hold of other contenders and seeds:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import importlib.metadata
 import json
@@ -250,11 +251,7 @@ def main() -> None:
                     "timesteps": scored[-1]["timesteps"] if scored else 0,
                     "best": max((row["mean_return"] for row in scored), default=None),
                     "levels": levels_of(scored),
-                    "versions": {
-                        package: importlib.metadata.version(package)
-                        for package in PACKAGES
-                        if _installed(package)
-                    },
+                    "versions": installed_versions(),
                 }
                 with open(TABLE, "w", newline="") as file:
                     writer = csv.DictWriter(file, list(rows[0]))
@@ -265,12 +262,13 @@ def main() -> None:
                 print(json.dumps(summary["runs"][f"{name}-{seed}"]), flush=True)
 
 
-def _installed(package: str) -> bool:
-    try:
-        importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+def installed_versions() -> dict[str, str]:
+    """Versions of the packages that matter, of those that are there."""
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ class TrainConfig:
     checkpoint_interval: int = 100
     """Iterations between numbered checkpoints."""
     evaluation_interval: int = 12
-    """Iterations between greedy evaluations with gait analysis; 0 for none."""
+    """Iterations between greedy evaluations, with gait analysis in Gymnasium; 0 for none."""
     evaluation_episodes: int = 32
     """Episodes of each of those evaluations (for each gain of the greedy policy to try)."""
     evaluation_min_return: float = 150.0
@@ -239,7 +239,7 @@ and videos are recorded with the training statistics instead of fresh ones. One 
 """
 
 DEFAULT = TrainConfig()
-"""The walker for a laptop: solved in well under a minute, with every seed before with one.
+"""The walker for a laptop: solved in about a minute, with every seed before with one.
 
 Where its values come from (trials with tuning seeds 0 to 6 only, see docs/learner.md):
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from bipedal.checkpoint import Model
 from bipedal.envs import make_warp_engine
 from bipedal.evaluate import Evaluation, evaluate, worker_pool
+from bipedal.logs import Row
 from bipedal.processes import usable_cores
 from bipedal.trials import Trials, play_trials
 
@@ -38,8 +39,6 @@ SUMMARY_COLUMNS = (
     "mean_return", "std_return", "min_return", "max_return", "fall_rate", "mean_length",
     "mean_speed",
 )  # fmt: skip
-
-Row = Mapping[str, float | str]
 
 
 class Answer(NamedTuple):
