@@ -10,13 +10,13 @@ reward); gait is the class of the mean metrics of each greedy evaluation in that
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import itertools
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from tables import write_table
 
 from bipedal.gait import Gait, classify
 from bipedal.viewer.data import Table, read_table
@@ -64,10 +64,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     rows = [row for run_dir in args.runs for row in summarise(run_dir)]
-    with open(args.out, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(args.out, rows)
     print(args.out.read_text(), end="")
 
 

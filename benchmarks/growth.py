@@ -16,30 +16,21 @@ learns in that time is the best that this project's PPO has to show.
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import os
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
+from tables import write_table
 
 from bipedal.config import get_preset
 from bipedal.train import Progress, Trainer, train
 
 SIZES = (64, 256, 1024, 4096, 16384)
 LONG_TIMESTEPS = 20_000_000
-
-
-def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a table."""
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def measure_throughput(num_envs: int, cores: list[int], seconds: float) -> dict[str, Any]:
@@ -115,7 +106,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     args = parser.parse_args()
     if args.what == "long":
-        write(Path("results/growth-long.csv"), run_long(args.seed))
+        write_table(Path("results/growth-long.csv"), run_long(args.seed))
         return
     cores = sorted(os.sched_getaffinity(0))
     rows = []
@@ -123,7 +114,7 @@ def main() -> None:
         for num_envs in SIZES:
             rows.append(measure_throughput(num_envs, cores[:used], args.seconds))
             print(rows[-1], flush=True)
-    write(Path("results/growth-throughput.csv"), rows)
+    write_table(Path("results/growth-throughput.csv"), rows)
 
 
 if __name__ == "__main__":

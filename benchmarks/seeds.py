@@ -25,6 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
+from tables import write_table
+
 from bipedal.checkpoint import load_state
 
 BIPEDAL = [sys.executable, "-m", "bipedal.cli"]
@@ -111,11 +113,7 @@ def main() -> None:
         cores.put(core)
     with ThreadPoolExecutor(len(usable)) as pool:
         rows = list(pool.map(lambda seed: train_one(args.preset, seed, cores, extra), args.seeds))
-    columns = max((list(row) for row in rows), key=len)
-    with open(out, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(out, rows)
     print(out.read_text(), end="")
 
 

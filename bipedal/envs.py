@@ -40,7 +40,8 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 EngineState = Mapping[str, npt.NDArray[Any]]
 
-ENV_IDS = ("BipedalWalker-v3", "BipedalWalkerHardcore-v3")
+HARDCORE_ID = "BipedalWalkerHardcore-v3"
+ENV_IDS = ("BipedalWalker-v3", HARDCORE_ID)
 OBSERVATION_DIM = 24
 ACTION_DIM = 4
 FALL_REWARD = -100.0
@@ -75,6 +76,12 @@ class Step(NamedTuple):
     """(N, 24) the observation that really followed the action, also where the episode ended."""
     distance: npt.NDArray[np.float64]
     """(N,) metres walked since the episode's start, at that observation."""
+
+    @property
+    def fell(self) -> BoolArray:
+        """(N,) the robot fell, rather than reached the far end."""
+        fell: BoolArray = self.terminated & (self.reward == FALL_REWARD)
+        return fell
 
 
 class VectorEngine(Protocol):

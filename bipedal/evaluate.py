@@ -78,6 +78,27 @@ def run_episode(policy: Policy, env_id: str, seed: int, *, keep_trajectory: bool
     )
 
 
+def summarise_episodes(
+    returns: npt.NDArray[np.float64],
+    lengths: npt.NDArray[np.int64],
+    fell: npt.NDArray[np.bool_],
+    distances: npt.NDArray[np.float64],
+) -> dict[str, float]:
+    """What E episodes come to; all arguments (E,), lengths in timesteps, distances in metres.
+
+    The speed is that of all the episodes together, in m/s.
+    """
+    return {
+        "mean_return": float(returns.mean()),
+        "std_return": float(returns.std()),
+        "min_return": float(returns.min()),
+        "max_return": float(returns.max()),
+        "fall_rate": float(fell.mean()),
+        "mean_length": float(lengths.mean()),
+        "mean_speed": float(distances.sum() / (lengths.sum() * DT)),
+    }
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What a number of episodes say of a policy; `to_json` is the command's answer."""
@@ -96,25 +117,29 @@ class Evaluation:
         """Mean undiscounted return."""
         return float(self.returns.mean())
 
+    def summary(self) -> dict[str, float]:
+        """Mean return and so on, by the names of `evaluate --json`."""
+        return summarise_episodes(
+            self.returns,
+            np.array([episode.length for episode in self.episodes]),
+            np.array([episode.fell for episode in self.episodes]),
+            np.array([episode.distance for episode in self.episodes]),
+        )
+
+    def gait(self) -> dict[str, Any]:
+        """Mean gait of the episodes, in plain types."""
+        return summarise([episode.gait for episode in self.episodes])
+
     def to_json(self) -> dict[str, Any]:
         """Make plain types; speeds in m/s, lengths in timesteps, shares from 0 to 1."""
-        returns = self.returns
-        lengths = np.array([episode.length for episode in self.episodes])
-        distances = np.array([episode.distance for episode in self.episodes])
         threshold = gymnasium.spec(self.env_id).reward_threshold
         return {
             "env_id": self.env_id,
             "episodes": len(self.episodes),
             "seed": self.seed,
-            "mean_return": float(returns.mean()),
-            "std_return": float(returns.std()),
-            "min_return": float(returns.min()),
-            "max_return": float(returns.max()),
-            "solved": threshold is not None and bool(returns.mean() >= threshold),
-            "fall_rate": float(np.mean([episode.fell for episode in self.episodes])),
-            "mean_length": float(lengths.mean()),
-            "mean_speed": float(distances.sum() / (lengths.sum() * DT)),
-            "gait": summarise([episode.gait for episode in self.episodes]),
+            "solved": threshold is not None and self.mean_return >= threshold,
+            **self.summary(),
+            "gait": self.gait(),
         }
 
 

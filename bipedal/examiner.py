@@ -35,10 +35,6 @@ environment cuts off at ±1. Without the noise the same mean is too strong: the 
 than it has learned to, and falls. In trials with tuning seeds 0.6 to 0.8 times the last layer
 turned 17 % of falls into 0 to 3 %; what fits changes from model to model, so it is tried.
 """
-SUMMARY_COLUMNS = (
-    "mean_return", "std_return", "min_return", "max_return", "fall_rate", "mean_length",
-    "mean_speed",
-)  # fmt: skip
 
 
 class Answer(NamedTuple):
@@ -104,13 +100,13 @@ class GymnasiumExaminer:
 
     def evaluate(self, model: Model) -> Answer:
         """Play some episodes and analyse their gait."""
-        result = self._play(model, self._episodes, EVALUATION_SEED).to_json()
+        result = self._play(model, self._episodes, EVALUATION_SEED)
         gait = {
             f"gait/{name}": math.nan if value is None else value
-            for name, value in result["gait"].items()
+            for name, value in result.gait().items()
             if not isinstance(value, dict)
         }
-        return Answer({**{name: result[name] for name in SUMMARY_COLUMNS}, **gait}, 1.0)
+        return Answer({**result.summary(), **gait}, 1.0)
 
     def play(self, model: Model, gain: float, part: int) -> npt.NDArray[np.float64]:
         """Play a part of the confirming episodes; returns their returns."""

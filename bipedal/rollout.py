@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bipedal.envs import FALL_REWARD, Step, VectorEngine
+from bipedal.envs import Step, VectorEngine
 from bipedal.models import Actor, Critic, gaussian_log_prob
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
 
@@ -18,6 +18,8 @@ from bipedal.normalizer import ObservationNormalizer, RewardScaler
 class EpisodeStatistics(NamedTuple):
     """What is known of a training episode when it ends (stochastic policy, raw reward)."""
 
+    env: int
+    """Number of its environment."""
     episodic_return: float
     length: int
     distance: float
@@ -64,16 +66,19 @@ class Collector:
         steps: int,
         device: torch.device,
         generator: torch.Generator,
+        reward_floor: float,
     ) -> None:
         """Reset the engine and make room for rollouts of `steps` timesteps.
 
-        `generator` (on the CPU) samples the actions.
+        `generator` (on the CPU) samples the actions; rewards in a rollout are at least
+        `reward_floor` before they are scaled, those of episodes' statistics are raw.
         """
         self.engine = engine
         self.normalizer = normalizer
         self.reward_scaler = reward_scaler
         self.device = device
         self.generator = generator
+        self.reward_floor = reward_floor
         self._returns = np.zeros(engine.num_envs)
         self._lengths = np.zeros(engine.num_envs, dtype=np.int64)
         self._observation = self._tensor(engine.reset())
@@ -133,17 +138,19 @@ class Collector:
 
         rollout.log_probs.copy_(gaussian_log_prob(self._means, log_std, rollout.actions))
         self._judge(critic, cuts)
-        rollout.rewards.copy_(self.reward_scaler(self._raw_rewards, rollout.done))
+        floored = self._raw_rewards.clamp_(min=self.reward_floor)
+        rollout.rewards.copy_(self.reward_scaler(floored, rollout.done))
         self.normalizer.update(self._raw_observations.flatten(0, 1))
         return rollout, episodes
 
     def _end_episode(self, env: int, step: Step) -> EpisodeStatistics:
         """Sum up the episode that just ended in an environment."""
         episode = EpisodeStatistics(
+            env,
             float(self._returns[env]),
             int(self._lengths[env]),
             float(step.distance[env]),
-            bool(step.terminated[env] and step.reward[env] == FALL_REWARD),
+            bool(step.fell[env]),
         )
         self._returns[env] = 0.0
         self._lengths[env] = 0

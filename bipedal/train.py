@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import gymnasium
 import numpy as np
@@ -24,6 +25,7 @@ from torch import nn
 from bipedal import ppo
 from bipedal.checkpoint import Model, load_model, load_state, save_model, save_state
 from bipedal.config import TrainConfig
+from bipedal.curriculum import Curriculum
 from bipedal.envs import ACTION_DIM, ENGINES, OBSERVATION_DIM
 from bipedal.errors import RunFailedError, UserError
 from bipedal.examiner import EVALUATION_SEED, EXAMINERS, confirm, on_cpu, with_gain
@@ -34,6 +36,9 @@ from bipedal.processes import keep_freed_memory
 from bipedal.rollout import Collector, EpisodeStatistics, Rollout
 from bipedal.run_directory import continue_run, discard_run, lock_run, prepare_run
 from bipedal.video import record_episode
+
+if TYPE_CHECKING:
+    from bipedal.physics.engine import WarpEngine
 
 SAVE_SECONDS = 15.0
 """Work that a kill may cost, plus at most one iteration."""
@@ -123,6 +128,9 @@ class Trainer:
         self._examiner = EXAMINERS[config.engine](config.env_id, config.evaluation_episodes)
         self.engine = ENGINES[config.engine](config.env_id, config.num_envs, config.seed)
         try:
+            self.curriculum = None
+            if config.curriculum_share:
+                self.curriculum = Curriculum(cast("WarpEngine", self.engine))
             self.collector = Collector(
                 self.engine,
                 self.model.normalizer,
@@ -131,6 +139,7 @@ class Trainer:
                 steps=config.rollout_steps,
                 device=self.device,
                 generator=self.generator,
+                reward_floor=config.reward_floor,
             )
         except BaseException:
             self.close()
@@ -152,6 +161,8 @@ class Trainer:
         self.timesteps += config.batch_size
         self.episodes += len(episodes)
         self.recent_returns.extend(episode.episodic_return for episode in episodes)
+        if self.curriculum is not None:
+            self._teach(self.curriculum, episodes)
         if config.learning_rate_schedule == "adaptive":
             self._adapt_learning_rates(statistics.approx_kl)
 
@@ -170,6 +181,9 @@ class Trainer:
             "charts/critic_learning_rate": learning_rates[1],
             "charts/std": std,
             "charts/gamma": gamma,
+            **(
+                {} if self.curriculum is None else {"charts/difficulty": self.curriculum.difficulty}
+            ),
             "losses/policy_loss": statistics.policy_loss,
             "losses/value_loss": statistics.value_loss,
             "losses/entropy": statistics.entropy,
@@ -192,6 +206,13 @@ class Trainer:
             elapsed=self.elapsed,
         )
 
+    def _teach(self, curriculum: Curriculum, episodes: list[EpisodeStatistics]) -> None:
+        """Let the obstacles grow with success, and be Gymnasium's when the curriculum is over."""
+        if self.timesteps < self.config.curriculum_share * self.config.total_timesteps:
+            curriculum.learn(episodes)
+        else:
+            curriculum.end()
+
     def _keep_what_is_due(self, log: RunLog) -> None:
         """Save, evaluate and film where this iteration is one for it."""
         config = self.config
@@ -205,7 +226,8 @@ class Trainer:
         if interval and (last or (promising and self.iteration % interval == 0)):
             row, self.gain = self._examiner.evaluate(self.model)
             at = {"iteration": self.iteration, "timesteps": self.timesteps}
-            log.write_evaluation({**at, **row})
+            elapsed = round(self.elapsed, 3)  # until this iteration began
+            log.write_evaluation({**at, "time/elapsed": elapsed, **row})
             mean_return = float(row["mean_return"])
             if config.best_by == "evaluation":
                 self._save_if_best(mean_return)
@@ -253,11 +275,15 @@ class Trainer:
     def _bound_std(self) -> None:
         """Narrow the range of the standard deviation, where the preset anneals its upper end."""
         config = self.config
-        std_max = ppo.geometric(config.std_max, config.final_std_max, self._progress)
+        first = self.timesteps < config.anneal_timesteps
+        initial = config.std_max if first else config.restart_std_max
+        std_max = ppo.geometric(initial, config.final_std_max, self._progress)
         restarted = std_max > self.actor.std_bounds[1]
         self.actor.std_bounds = (config.std_min, std_max)
-        if restarted:  # the bound alone would not bring the noise back
-            nn.init.constant_(self.actor.log_std, math.log(std_max))
+        if restarted:
+            nn.init.constant_(self.actor.log_std, math.log(std_max))  # the bound alone would not
+            self.actor.scale_output(self.gain)  # begin with what the greedy policy does best
+            self.gain = 1.0
         self.actor.project_log_std()
 
     def _gamma(self) -> float:
@@ -310,10 +336,14 @@ class Trainer:
             self._save_model("best_model.pth")
 
     @property
+    def solved_enough(self) -> bool:
+        """Whether the environment is solved and that is all that was asked for."""
+        return self.solved and self.config.stop_when_solved
+
+    @property
     def finished(self) -> bool:
         """Whether all iterations are done, or no more are needed."""
-        enough = self.solved and self.config.stop_when_solved
-        return enough or self.iteration >= self.config.iterations
+        return self.solved_enough or self.iteration >= self.config.iterations
 
     def finish(self) -> None:
         """Save the last model; it is also the best one where nothing was ever measured."""
@@ -362,6 +392,7 @@ class Trainer:
                 "critic_optimizer": self.critic_optimizer.state_dict(),
                 "generator": self.generator.get_state(),
                 "collector": self.collector.state(),
+                "curriculum": None if self.curriculum is None else self.curriculum.state(),
             },
         )
 
@@ -388,6 +419,8 @@ class Trainer:
             self.critic_optimizer.load_state_dict(state["critic_optimizer"])
             self.generator.set_state(state["generator"])
             self.collector.restore(state["collector"])
+            if self.curriculum is not None:
+                self.curriculum.restore(state["curriculum"])
         except (KeyError, RuntimeError, ValueError, TypeError, AttributeError):
             raise UserError(f"{path} does not fit this run's configuration") from None
 
@@ -525,5 +558,9 @@ def _run(
     if trainer.finished:
         trainer.finish()
     return Outcome(
-        trainer.run_dir, trainer.timesteps, trainer.elapsed, trainer.finished, trainer.solved
+        run_dir=trainer.run_dir,
+        timesteps=trainer.timesteps,
+        elapsed=trainer.elapsed,
+        finished=trainer.finished,
+        solved=trainer.solved_enough,
     )

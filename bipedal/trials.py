@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bipedal.envs import FALL_REWARD
-from bipedal.gait import DT
+from bipedal.evaluate import summarise_episodes
 from bipedal.models import Actor
 from bipedal.normalizer import ObservationNormalizer
 
@@ -37,16 +36,8 @@ class Trials:
     """(E,) metres walked."""
 
     def summary(self) -> Mapping[str, float]:
-        """What `Evaluation.to_json` says of the same things, by the same names."""
-        return {
-            "mean_return": float(self.returns.mean()),
-            "std_return": float(self.returns.std()),
-            "min_return": float(self.returns.min()),
-            "max_return": float(self.returns.max()),
-            "fall_rate": float(self.fell.mean()),
-            "mean_length": float(self.lengths.mean()),
-            "mean_speed": float(self.distances.sum() / (self.lengths.sum() * DT)),
-        }
+        """Mean return and so on, by the names of `evaluate --json`."""
+        return summarise_episodes(self.returns, self.lengths, self.fell, self.distances)
 
 
 @torch.no_grad()
@@ -77,7 +68,7 @@ def play_trials(
         returns += np.where(running, step.reward, 0.0)
         lengths += running
         ended = running & (step.terminated | step.truncated)
-        fell[ended] = (step.terminated & (step.reward == FALL_REWARD))[ended]
+        fell[ended] = step.fell[ended]
         distances[ended] = step.distance[ended]
         running &= ~ended
         observation = step.observation

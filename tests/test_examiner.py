@@ -9,7 +9,6 @@ from bipedal.checkpoint import Model, load_model
 from bipedal.examiner import (
     EXAMINERS,
     GREEDY_GAINS,
-    SUMMARY_COLUMNS,
     Answer,
     EngineExaminer,
     confirm,
@@ -30,7 +29,10 @@ def test_an_evaluation_tells_the_same_columns(engine: str, walker: Model) -> Non
         row, gain = ours.evaluate(walker)
     finally:
         ours.close()
-    assert set(SUMMARY_COLUMNS) <= row.keys()
+    assert row.keys() >= {
+        "mean_return", "std_return", "min_return", "max_return", "fall_rate", "mean_length",
+        "mean_speed",
+    }  # fmt: skip
     assert float(row["mean_return"]) > 150.0
     assert gain in GREEDY_GAINS
     assert ("gait/class" in row) == (engine == "gymnasium")

@@ -56,7 +56,7 @@ class CountingEngine:
         pass
 
 
-def make_collector(engine: CountingEngine, steps: int) -> Collector:
+def make_collector(engine: CountingEngine, steps: int, reward_floor: float = -100.0) -> Collector:
     return Collector(
         engine,
         ObservationNormalizer((3,)),
@@ -65,6 +65,7 @@ def make_collector(engine: CountingEngine, steps: int) -> Collector:
         steps=steps,
         device=torch.device("cpu"),
         generator=torch.Generator().manual_seed(0),
+        reward_floor=reward_floor,
     )
 
 
@@ -145,11 +146,23 @@ class TestCollect:
         assert [e.length for e in (*episodes, *later)] == [2, 3, 2]
         assert [e.distance for e in (*episodes, *later)] == [1.0, 1.5, 1.0]
         assert [e.fell for e in (*episodes, *later)] == [False, True, False]
+        assert [e.env for e in (*episodes, *later)] == [1, 0, 1]
 
     def test_reaching_the_far_end_is_no_fall(self, networks: tuple[Actor, Critic]) -> None:
         engine = CountingEngine([{2: "terminated"}], fall=False)
         _, episodes = make_collector(engine, 2).collect(*networks)
         assert not episodes[0].fell
+
+
+def test_a_floor_softens_the_fall_and_leaves_the_return_raw(
+    networks: tuple[Actor, Critic], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RewardScaler, "forward", lambda self, rewards, done: rewards)
+    collector = make_collector(CountingEngine([{3: "terminated"}]), 4, reward_floor=-10.0)
+    rollout, episodes = collector.collect(*networks)
+    assert rollout.rewards[:, 0].tolist() == [1.0, 2.0, -10.0, 1.0]
+    assert episodes[0].episodic_return == 1.0 + 2.0 - 100.0
+    assert episodes[0].fell
 
 
 def test_statistics_count_every_observation_once(networks: tuple[Actor, Critic]) -> None:

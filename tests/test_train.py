@@ -226,6 +226,32 @@ class TestResume:
         }
         assert len(rates) > 1
 
+    def test_a_curriculum_goes_on_where_it_was(self, tmp_path: Path) -> None:
+        config = replace(
+            TOY,
+            env_id="BipedalWalkerHardcore-v3",
+            engine="warp",
+            rollout_steps=256,
+            total_timesteps=8 * 1024,
+            curriculum_share=0.8,
+            reward_floor=-10.0,
+            evaluation_interval=8,
+        )
+        train.train(config, tmp_path / "whole")
+        iterations: list[Progress] = []
+        train.train(
+            config,
+            tmp_path / "parts",
+            on_iteration=iterations.append,
+            should_stop=lambda: len(iterations) == 2,
+        )
+        train.train(config, tmp_path / "parts", resume=True)
+        assert_same_run(tmp_path / "whole", tmp_path / "parts")
+        rows = read_rows(tmp_path / "whole/metrics.csv")
+        difficulties = [float(row["charts/difficulty"]) for row in rows]
+        assert difficulties[0] < 0.3
+        assert difficulties[-2:] == [1.0, 1.0]
+
     def test_may_only_change_the_length(self, uninterrupted: Path, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"cannot change gamma 0\.99 -> 0\.9"):
             train.train(replace(TOY, gamma=0.9), uninterrupted, resume=True)
@@ -336,6 +362,29 @@ class TestStopWhenSolved:
         state = load_state(tmp_path / "run/saved_models/resume.pt")  # training goes on unscaled
         assert torch.equal(state["actor"]["net.6.weight"], theirs["net.6.weight"])
 
+    def test_a_restart_begins_with_the_gain_that_did_best(self, tmp_path: Path) -> None:
+        """With learning rates of almost nothing, only the restart after row 4 scales."""
+        self.examiner.gain = 0.5
+        config = replace(
+            TOY,
+            policy_learning_rate=1e-12,
+            anneal_timesteps=4 * 256,
+            total_timesteps=5 * 256,
+            stop_when_solved=False,
+            evaluation_interval=4,
+        )
+        trainer = Trainer(config, tmp_path)
+        before = trainer.actor.state_dict()["net.6.weight"].clone()
+        log = RunLog(tmp_path, iteration=0, timesteps=0)
+        (tmp_path / "saved_models").mkdir()
+        for _ in range(4):
+            std = trainer.iterate(log).std
+        torch.testing.assert_close(trainer.actor.state_dict()["net.6.weight"], before)
+        assert trainer.iterate(log).std > 2.0 * std
+        torch.testing.assert_close(trainer.actor.state_dict()["net.6.weight"], 0.5 * before)
+        log.close()
+        trainer.close()
+
     def test_goes_on_if_told_to(self, tmp_path: Path) -> None:
         outcome = train.train(replace(TOY, stop_when_solved=False), tmp_path / "run")
         assert (outcome.solved, outcome.timesteps) == (False, 8 * 256)
@@ -347,7 +396,8 @@ class TestStopWhenSolved:
         train.train(TOY, tmp_path / "run")
         assert train.train(TOY, tmp_path / "run", resume=True).timesteps == 3 * 256
         on = replace(TOY, stop_when_solved=False)
-        assert train.train(on, tmp_path / "run", resume=True).timesteps == 8 * 256
+        outcome = train.train(on, tmp_path / "run", resume=True)
+        assert (outcome.solved, outcome.timesteps) == (False, 8 * 256)
 
 
 class TestSchedules:
