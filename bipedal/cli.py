@@ -170,12 +170,41 @@ def info(arguments: Sequence[str]) -> None:
     _print(describe_model(args.model), args.json)
 
 
+@dataclass(frozen=True)
+class StudyArguments:
+    """Put a claim to the test over many seeds; writes results/studies/NAME."""
+
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
+    """One of dynamics, kneeling, statistics, algorithms, hardcore."""
+    seeds: int | None = None
+    """Number of seeds, from 1000 upward (default: the study's)."""
+    jobs: int | None = None
+    """Trials at once (default: one a core)."""
+    resume: bool = False
+    """Go on with the trials in runs/studies/NAME: none that is done is run again."""
+    address: str | None = None
+    """Run the trials on this Ray cluster ("local" starts one here) instead of in processes."""
+    timesteps: int | None = None
+    """Training of one trial (default: the study's)."""
+    arms: tuple[str, ...] = ()
+    """Only these arms (default: all)."""
+
+
+def study(arguments: Sequence[str]) -> None:
+    """Run a study and write its page."""
+    args = _parse(StudyArguments, "study", arguments)
+    from bipedal.studies.runner import run_study
+
+    print(run_study(**vars(args)))
+
+
 COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
     "record": record,
     "report": report,
     "info": info,
+    "study": study,
 }
 
 USAGE = """usage: bipedal COMMAND ...
@@ -185,6 +214,7 @@ USAGE = """usage: bipedal COMMAND ...
   record MODEL --out FILE    make a video (.mp4 or .gif)
   report RUN                 make one HTML page of a run
   info MODEL                 say what is in a model's files
+  study NAME                 put a claim to the test over many seeds
 
 MODEL is a .pth file, a run directory (its best model) or pretrained:NAME.
 bipedal COMMAND --help lists a command's options."""

@@ -1,0 +1,28 @@
+"""Claims about learning to walk, put to the test over seeds; see `bipedal study`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from bipedal.errors import UserError
+
+if TYPE_CHECKING:
+    from bipedal.studies.study import Study
+
+MODULES = {
+    "dynamics": "dynamics",
+    "kneeling": "kneeling",
+    "statistics": "inference",
+    "algorithms": "algorithms",
+    "hardcore": "hardcore",
+}
+"""The module of each study."""
+
+
+def find_study(name: str) -> Study:
+    """Look a study up; UserError with the known names if there is none."""
+    if name not in MODULES:
+        raise UserError(f"unknown study {name!r}: choose one of {', '.join(MODULES)}")
+    study: Study = importlib.import_module(f"bipedal.studies.{MODULES[name]}").STUDY
+    return study

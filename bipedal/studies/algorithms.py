@@ -1,0 +1,224 @@
+"""Do GRPO, TRPO, DDPG and DQN do worse than PPO here? And SAC, TQC? (The notebook, 5.3, 5.4.)"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bipedal.checkpoint import Model, load_model, save_model
+from bipedal.config import DEFAULT
+from bipedal.envs import OBSERVATION_DIM
+from bipedal.evaluate import Policy, run_episode
+from bipedal.models import Critic
+from bipedal.studies.study import SCORE_SEED, Claim, Measure, Result, Study, Trial
+from bipedal.train import Progress, train
+
+SECONDS = 240.0
+"""Wall clock of a trial on its core, snapshots included, their scores not."""
+LONGER = {"SAC": 1500.0, "TQC": 1500.0}
+"""Those that would hardly have begun."""
+GRID = 24
+"""Snapshots along each of the two budgets, at most."""
+EPISODES = 5
+"""Of each snapshot."""
+TIMESTEPS = (30_000, 100_000, 300_000, 1_000_000)
+CLOCK = (30, 60, 120, 240)
+"""Where the curves are read off."""
+
+GROUPS: dict[str, dict[str, Any]] = {
+    "GRPO, 8 from the start": {"group_size": 8, "horizon": 1600, "start": "episode"},
+    "GRPO, 64 from the start": {"group_size": 64, "horizon": 1600, "start": "episode"},
+    "GRPO, 8 mid-episode, 128 steps": {"group_size": 8, "horizon": 128, "start": "middle"},
+    "GRPO, 64 mid-episode, 128 steps": {"group_size": 64, "horizon": 128, "start": "middle"},
+    "GRPO, 8 mid-episode, 32 steps": {"group_size": 8, "horizon": 32, "start": "middle"},
+    "GRPO, 8 mid-episode, 128 steps, rewards to go": {
+        "group_size": 8, "horizon": 128, "start": "middle", "supervision": "to-go",
+    },
+}  # fmt: skip
+PEERS = {
+    "TRPO": "trpo",
+    "DDPG": "ddpg",
+    "DQN, 3 torques a joint": "dqn-3",
+    "DQN, 5 torques a joint": "dqn-5",
+    "DQN, 7 torques a joint": "dqn-7",
+    "SAC": "sac",
+    "TQC": "tqc",
+}
+
+
+def seconds_of(arm: str) -> float:
+    """Wall clock that an arm has."""
+    return LONGER.get(arm, SECONDS)
+
+
+class Snapshots:
+    """Keeps a learner's policy at even places of both budgets."""
+
+    def __init__(self, trial: Trial, save: Callable[[Path], None]) -> None:
+        """`save` writes the policy as it is."""
+        self.kept: list[tuple[int, float, Path]] = []
+        """Timesteps, seconds and file of each."""
+        self._trial = trial
+        self._save = save
+        self._place = (-1, -1)
+
+    def __call__(self, timesteps: int, seconds: float) -> None:
+        """Keep the policy if one of the budgets has come to its next place."""
+        clock = seconds_of(self._trial.arm)
+        place = (
+            min(GRID, timesteps * GRID // self._trial.timesteps),
+            min(GRID, int(seconds * GRID / clock)),
+        )
+        if place != self._place:
+            self._place = place
+            path = self._trial.folder / f"{timesteps}.pth"
+            self._save(path)
+            self.kept.append((timesteps, seconds, path))
+
+
+def run(trial: Trial) -> Result:
+    """Learn until the clock has run down, then score what was kept on the way."""
+    torch.set_num_threads(1)
+    if trial.arm == "PPO":
+        kept, load = _learn_ppo(trial)
+    elif trial.arm in GROUPS:
+        kept, load = _learn_grpo(trial)
+    else:
+        kept, load = _learn_peer(trial)
+    curve = []
+    for timesteps, seconds, path in kept:
+        policy = load(path)
+        played = [
+            run_episode(policy, DEFAULT.env_id, SCORE_SEED + episode, keep_trajectory=False)
+            for episode in range(EPISODES)
+        ]
+        curve.append(
+            {
+                "timesteps": timesteps,
+                "seconds": round(seconds, 2),
+                "return": round(float(np.mean([e.episodic_return for e in played])), 2),
+            }
+        )
+    row = {
+        "timesteps": kept[-1][0],
+        "best": max(point["return"] for point in curve),
+        **{f"at_{at}": read_off(curve, "timesteps", at) for at in TIMESTEPS},
+        **{f"after_{at}_s": read_off(curve, "seconds", at) for at in CLOCK},
+    }
+    return Result([row], curve)
+
+
+def read_off(curve: Sequence[Mapping[str, float]], column: str, at: float) -> float | None:
+    """Return of the last snapshot up to a place, or just behind it; None if none is near."""
+    before = [point for point in curve if point[column] <= 1.03 * at]
+    if not before or curve[-1][column] < 0.9 * at:
+        return None
+    return before[-1]["return"]
+
+
+Learned = tuple[list[tuple[int, float, Path]], Callable[[Path], Policy]]
+ROUNDS = 10
+"""A learner ends, at the latest, after so many times a trial's timesteps."""
+
+
+def _learn_ppo(trial: Trial) -> Learned:
+    """Ours, the default preset, without its trials: the policy is the mean as it is."""
+    config = dataclasses.replace(
+        DEFAULT,
+        seed=trial.seed,
+        total_timesteps=ROUNDS * trial.timesteps,
+        checkpoint_interval=1,
+        evaluation_interval=0,
+        best_by="training",
+        stop_when_solved=False,
+        final_episodes=0,
+    )
+    models = trial.folder / "run" / "saved_models"
+    snapshots = Snapshots(trial, save=lambda path: None)
+    clock = [0.0]
+
+    def watch(progress: Progress) -> None:
+        clock[0] = progress.elapsed
+        snapshots(progress.timesteps, progress.elapsed)
+
+    train(
+        config,
+        trial.folder / "run",
+        on_iteration=watch,
+        should_stop=lambda: clock[0] >= SECONDS,
+    )
+    kept = [
+        (timesteps, seconds, models / f"checkpoint_{timesteps // config.batch_size}.pth")
+        for timesteps, seconds, _ in snapshots.kept
+    ]
+    return kept, lambda path: load_model(path).act
+
+
+def _learn_grpo(trial: Trial) -> Learned:
+    from bipedal.studies.grpo import Grpo, GrpoConfig
+
+    learner = Grpo(GrpoConfig(**GROUPS[trial.arm]), trial.seed)
+    no_critic = Critic(OBSERVATION_DIM, hidden_sizes=(1,))
+
+    def save(path: Path) -> None:
+        save_model(path, Model(learner.actor, no_critic, learner.normalizer, {}))
+
+    snapshots = Snapshots(trial, save)
+    learner.learn(ROUNDS * trial.timesteps, SECONDS, snapshots)
+    return snapshots.kept, lambda path: load_model(path).act
+
+
+def _learn_peer(trial: Trial) -> Learned:
+    from bipedal.studies import peers
+
+    name, timesteps = PEERS[trial.arm], ROUNDS * trial.timesteps
+    learner = peers.make_peer(name, trial.seed, timesteps)
+    snapshots = Snapshots(trial, lambda path: peers.save_peer(learner, path))
+    peers.learn(learner, timesteps, seconds_of(trial.arm), snapshots)
+    return snapshots.kept, lambda path: peers.load_peer(name, path)
+
+
+def _better_than(others: Mapping[str, Any], measure: str, when: str) -> tuple[Claim, ...]:
+    return tuple(
+        Claim(f"PPO has a higher return than {other} {when}", measure, more=("PPO",), less=(other,))
+        for other in others
+    )
+
+
+STUDY = Study(
+    name="algorithms",
+    title="Algorithms: PPO beside GRPO, TRPO, DDPG, DQN, SAC and TQC",
+    claimed="GRPO is unsuitable: it needs many rollouts from the same state and has no critic to "
+    "tell good steps from bad ones. DQN cannot handle continuous torques, DDPG is brittle, TRPO "
+    "slow; PPO is the right choice (the notebook, sections 5.3 and 5.4).",
+    method="Every algorithm learns on our engine and one core for "
+    f"{SECONDS:.0f} s of wall clock; SAC and TQC, which would hardly have begun, for "
+    f"{LONGER['TQC']:.0f} s. PPO is the `default` preset, without the gain that it tries in "
+    "evaluations. GRPO is ours (`bipedal/studies/grpo.py`), with PPO's networks, statistics and "
+    "initial noise: groups of 8 or 64 rollouts from one state, the start of an episode or the "
+    "middle of one; a variant judges by the rewards to go. The others are Stable-Baselines3's and "
+    "sb3-contrib's with the zoo's hyperparameters for BipedalWalker-v3, DQN with those for "
+    f"LunarLander. Snapshots of the greedy policy play {EPISODES} fresh episodes in Gymnasium's "
+    "own environment; a return at so many timesteps or seconds is that of the last snapshot "
+    "before; empty where a learner did not get that far.",
+    arms=("PPO", *GROUPS, *PEERS),
+    trial=run,
+    timesteps=1_000_000,
+    seeds=5,
+    measures=(
+        Measure("best", "best snapshot"),
+        *(Measure(f"at_{at}", f"{at // 1000}k timesteps") for at in TIMESTEPS),
+        *(Measure(f"after_{at}_s", f"{at} s") for at in CLOCK),
+    ),
+    claims=(
+        *_better_than(GROUPS, "at_300000", "after 300k timesteps"),
+        *_better_than({**GROUPS, **PEERS}, f"after_{CLOCK[-1]}_s", f"after {CLOCK[-1]} s"),
+        *_better_than(PEERS, "at_30000", "after 30k timesteps"),
+    ),
+    requires=("stable_baselines3", "sb3_contrib"),
+)

@@ -1,0 +1,67 @@
+"""Do missing statistics ruin inference? (The notebook, 4.3.)"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from bipedal.checkpoint import Model, load_model
+from bipedal.config import DEFAULT
+from bipedal.evaluate import Statistics, evaluate
+from bipedal.studies.study import SCORE_SEED, Claim, Measure, Result, Study, Trial
+from bipedal.studies.training import checkpoints, score_row, train_in
+
+EPISODES = 50
+SAVED, MISSING, FRESH = "saved with the model", "none", "fresh, estimated on the way"
+EARLY, OTHER = "of a checkpoint before it", "of another run (pretrained:walker)"
+
+
+def run(trial: Trial) -> Result:
+    """Train until solved, then play the best model with five kinds of statistics."""
+    config = replace(DEFAULT, checkpoint_interval=25)
+    run_dir = train_in(trial, config)
+    torch.set_num_threads(1)
+    model = load_model(run_dir)
+
+    def seen_through(other: Model) -> Model:
+        return replace(model, normalizer=other.normalizer)
+
+    tried: list[tuple[str, Model, Statistics]] = [
+        (SAVED, model, "saved"),
+        (MISSING, model, "none"),
+        (FRESH, model, "fresh"),
+        (EARLY, seen_through(load_model(checkpoints(run_dir)[0])), "saved"),
+        (OTHER, seen_through(load_model("pretrained:walker")), "saved"),
+    ]
+    rows = []
+    for condition, changed, statistics in tried:
+        played = evaluate(
+            changed, config.env_id, episodes=EPISODES, seed=SCORE_SEED, statistics=statistics
+        )
+        rows.append({"condition": condition, **score_row(played)})
+    return Result(rows)
+
+
+STUDY = Study(
+    name="statistics",
+    title="Statistics: inference with saved, missing, fresh and foreign ones",
+    claimed="A policy that is shown observations without the statistics it was trained with "
+    "fails; they must be saved with every model (the notebook, section 4.3).",
+    method="The `default` preset until solved. Its best model then plays "
+    f"{EPISODES} fresh episodes of Gymnasium's own environment with each kind of statistics: its "
+    "own; none (raw observations, clipped to ±10); new ones that begin with each episode, as a "
+    "new wrapper makes them; its own after the first 25 iterations (205k timesteps); those of "
+    "pretrained:walker, whose first minute was that of seed 1000.",
+    arms=("default preset",),
+    conditions=(SAVED, MISSING, FRESH, EARLY, OTHER),
+    trial=run,
+    timesteps=DEFAULT.total_timesteps,
+    seeds=10,
+    measures=(Measure("return", "return"), Measure("fall_rate", "falls, share", digits=2)),
+    claims=tuple(
+        Claim(f"statistics {other} are worse than those saved with the model", "return",
+              more=(SAVED,), less=(other,))
+        for other in (MISSING, FRESH, EARLY, OTHER)
+    ),
+)  # fmt: skip

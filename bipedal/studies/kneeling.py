@@ -1,0 +1,114 @@
+"""Do entropy regularisation and LayerNorm keep the robot off its knees? (The notebook, 5.2.)"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bipedal.config import SEED
+from bipedal.gait import GaitClass
+from bipedal.studies.study import Claim, Measure, Result, Study, Trial
+from bipedal.studies.training import checkpoints, score, score_row, train_in
+
+ENTROPIES = (0.0, 0.001, 0.01)
+CELLS: dict[str, dict[str, Any]] = {
+    f"entropy {entropy:g}, {'LayerNorm' if norm else 'no LayerNorm'}": {
+        "entropy_coefficient": entropy,
+        "layer_norm": norm,
+    }
+    for norm in (True, False)
+    for entropy in ENTROPIES
+}
+LEVERS: dict[str, dict[str, Any]] = {
+    "initial std 0.6": {"initial_log_std": -0.5, "std_max": 0.61, "final_std_max": 0.61},
+    "three times the learning rates": {"policy_learning_rate": 9e-4, "critic_learning_rate": 12e-4},
+    "a third of the learning rates": {
+        "policy_learning_rate": 1e-4,
+        "critic_learning_rate": 1.33e-4,
+    },
+    "std annealed to 0.1": {"final_std_max": 0.1},
+}
+"""Each changes one thing of the notebook's own cell, entropy 0.001 with LayerNorm."""
+EPISODES = 20
+PARTS = 5
+
+
+def run(trial: Trial) -> Result:
+    """Train as the notebook does, and look at the gait at every fifth of the training."""
+    config = replace(
+        SEED,
+        engine="warp",
+        num_envs=16,
+        rollout_steps=128,
+        minibatch_size=256,
+        video_interval=0,
+        evaluation_interval=0,
+        anneal_timesteps=trial.timesteps,
+        **{**CELLS, **LEVERS}[trial.arm],
+    )
+    found = checkpoints(train_in(trial, config, checkpoints=PARTS))
+    scores = [score(path, config.env_id, EPISODES) for path in found]
+    classes = {
+        f"after_{100 * (part + 1) // PARTS}_%": played.gait()["class"]
+        for part, played in enumerate(scores)
+    }
+    kneeling = [GaitClass.KNEELING.value == name for name in classes.values()]
+    row = {
+        "kneels_at_the_end": kneeling[-1],
+        "ever_kneels": any(kneeling),
+        "walks_or_runs": classes["after_100_%"]
+        in (GaitClass.WALKING.value, GaitClass.RUNNING.value),
+        **score_row(scores[-1]),
+        **classes,
+    }
+    return Result([row])
+
+
+def _with(norm: bool) -> list[str]:
+    return [name for name, cell in CELLS.items() if cell["layer_norm"] is norm]
+
+
+def _at(entropy: float) -> list[str]:
+    return [name for name, cell in CELLS.items() if cell["entropy_coefficient"] == entropy]
+
+
+NOTEBOOK = "entropy 0.001, LayerNorm"
+STUDY = Study(
+    name="kneeling",
+    title="Kneeling: entropy regularisation and LayerNorm",
+    claimed="The robot falls into a local optimum, crawling on its knees. Entropy regularisation "
+    "(0.001) keeps it exploring and LayerNorm keeps its features alive; the two cure kneeling "
+    "(the notebook, section 5.2).",
+    method="The notebook's networks (256-256), learning rates, epochs, discount and initial "
+    "standard deviation (1.0), in 16 environments of 128 steps (the notebook's 2048 samples an "
+    "iteration) with minibatches of 256 instead of 64, for 1M timesteps on our engine. At each "
+    f"fifth of the training the greedy policy plays {EPISODES} fresh episodes in Gymnasium's own "
+    "environment; its gait is the class that most of them have. Beside the six cells: four other "
+    "changes to the notebook's own cell.",
+    arms=(*CELLS, *LEVERS),
+    trial=run,
+    timesteps=1_000_000,
+    seeds=10,
+    measures=(
+        Measure("return", "return at the end"),
+        Measure("kneels_at_the_end", "kneels at the end", "share"),
+        Measure("ever_kneels", "ever kneels", "share"),
+        Measure("walks_or_runs", "walks or runs at the end", "share"),
+    ),
+    claims=(
+        Claim("LayerNorm makes kneeling rarer (at any time)", "ever_kneels",
+              more=_with(False), less=_with(True)),
+        Claim("LayerNorm makes kneeling rarer (at the end)", "kneels_at_the_end",
+              more=_with(False), less=_with(True)),
+        Claim("entropy 0.001 makes kneeling rarer than none (at any time)", "ever_kneels",
+              more=_at(0.0), less=_at(0.001)),
+        Claim("entropy 0.01 makes kneeling rarer than none (at any time)", "ever_kneels",
+              more=_at(0.0), less=_at(0.01)),
+        Claim("LayerNorm raises the return", "return", more=_with(True), less=_with(False)),
+        Claim("entropy 0.001 raises the return", "return", more=_at(0.001), less=_at(0.0)),
+        Claim("entropy 0.01 raises the return", "return", more=_at(0.01), less=_at(0.0)),
+        *(Claim(f"{lever} raises the return of the notebook's own cell", "return",
+                more=(lever,), less=(NOTEBOOK,)) for lever in LEVERS),
+    ),
+    classes=tuple(f"after_{100 * (part + 1) // PARTS}_%" for part in range(PARTS)),
+)  # fmt: skip

@@ -1,0 +1,78 @@
+"""What trials have in common: train with PPO, score in Gymnasium, thin out the learning curve."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from bipedal.checkpoint import load_model
+from bipedal.config import TrainConfig
+from bipedal.errors import UserError
+from bipedal.evaluate import Evaluation, evaluate
+from bipedal.studies.study import SCORE_SEED, Row, Trial
+from bipedal.train import train
+
+CURVE_POINTS = 80
+"""Most points of a learning curve that are kept."""
+
+
+def train_in(trial: Trial, config: TrainConfig, checkpoints: int | None = None) -> Path:
+    """Train with the trial's seed and budget; returns the run's directory.
+
+    With a number of `checkpoints` these stand at even places, the last one at the end; UserError if
+    the budget has fewer iterations, or too few to divide them.
+    """
+    run_dir = trial.folder / "run"
+    config = replace(config, seed=trial.seed, total_timesteps=trial.timesteps, final_episodes=0)
+    if checkpoints is not None:
+        config = replace(config, checkpoint_interval=-(-config.iterations // checkpoints))
+        if -(-config.iterations // config.checkpoint_interval) != checkpoints:
+            raise UserError(
+                f"{trial.timesteps} timesteps are {config.iterations} iterations, which cannot be "
+                f"shared out among {checkpoints} phases: take a multiple of "
+                f"{checkpoints * config.batch_size}"
+            )
+    train(config, run_dir)
+    return run_dir
+
+
+def score(model: str | Path, env_id: str, episodes: int) -> Evaluation:
+    """Greedy episodes in Gymnasium's own environment, in this process."""
+    torch.set_num_threads(1)
+    return evaluate(load_model(model), env_id, episodes=episodes, seed=SCORE_SEED)
+
+
+def checkpoints(run_dir: Path) -> list[Path]:
+    """Numbered checkpoints of a run, in order."""
+    found = (run_dir / "saved_models").glob("checkpoint_*.pth")
+    return sorted(found, key=lambda path: int(path.stem.split("_")[1]))
+
+
+def score_row(evaluation: Evaluation, prefix: str = "") -> Row:
+    """The columns that a trial's row has of a score."""
+    summary = evaluation.summary()
+    return {
+        f"{prefix}return": round(summary["mean_return"], 2),
+        f"{prefix}fall_rate": summary["fall_rate"],
+        f"{prefix}speed": round(summary["mean_speed"], 3),
+        f"{prefix}gait": evaluation.gait()["class"],
+    }
+
+
+def learning_curve(run_dir: Path, table: str, column: str) -> Sequence[Row]:
+    """A column of a run's table against timesteps and seconds, thinned out."""
+    with open(run_dir / table, newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row[column]]
+    step = -(-len(rows) // CURVE_POINTS) or 1
+    return [
+        {
+            "timesteps": int(row["timesteps"]),
+            "seconds": float(row["time/elapsed"]),
+            "return": round(float(row[column]), 2),
+        }
+        for row in rows[::-step][::-1]
+    ]

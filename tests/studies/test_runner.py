@@ -1,0 +1,308 @@
+"""Trials that end well, badly or not at all, and studies that are cut off and resumed."""
+
+import contextlib
+import csv
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bipedal.errors import RunFailedError, UserError
+from bipedal.studies import find_study
+from bipedal.studies.runner import (
+    LocalExecutor,
+    Plan,
+    RayExecutor,
+    TrialFailedError,
+    collect,
+    open_plan,
+    run_plan,
+    run_study,
+)
+from bipedal.studies.study import Measure, Result, Study, Trial
+
+ARMS = ("entropy 0, LayerNorm", "entropy 0, no LayerNorm")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Fake:
+    """An executor that answers at once, and fails where it is told to."""
+
+    def __init__(self, jobs: int = 1) -> None:
+        self.jobs = jobs
+        self.ran: list[tuple[str, int]] = []
+        self.failing: set[tuple[str, int]] = set()
+        self.stop_at: int | None = None
+
+    def run(self, name: str, trial: Trial) -> dict[str, Any]:
+        if len(self.ran) == self.stop_at:
+            raise KeyboardInterrupt
+        self.ran.append((trial.arm, trial.seed))
+        if (trial.arm, trial.seed) in self.failing:
+            raise TrialFailedError("the ground opened")
+        return {
+            "rows": [{"condition": trial.arm, "return": float(trial.seed)}],
+            "curve": [{"timesteps": 1, "seconds": 1.0, "return": 2.0}],
+            "seconds": 1.0,
+        }
+
+    def close(self) -> None: ...
+
+
+def unused(trial: Trial) -> Result:
+    raise AssertionError("a fake executor runs nothing")
+
+
+STUDY = Study(
+    name="toy",
+    title="A toy",
+    claimed="It is so.",
+    method="Nothing.",
+    arms=("a", "b"),
+    trial=unused,
+    timesteps=10,
+    seeds=2,
+    measures=(Measure("return", "return"),),
+    claims=(),
+)
+PLAN = Plan(STUDY, STUDY.arms, seeds=2, timesteps=10)
+EVERY = [("a", 1000), ("b", 1000), ("a", 1001), ("b", 1001)]
+
+
+def test_every_arm_meets_every_seed() -> None:
+    fake = Fake()
+    with open_plan(PLAN, resume=False):
+        run_plan(PLAN, fake)
+    assert fake.ran == EVERY
+    rows, points = collect(STUDY)
+    assert [(row["arm"], row["seed"], row["return"]) for row in rows] == [
+        (arm, seed, seed) for arm, seed in EVERY
+    ]
+    assert {row["status"] for row in rows} == {"done"}
+    assert len(points) == 4
+
+
+@pytest.mark.parametrize("done", range(4))
+def test_a_study_cut_off_anywhere_goes_on_with_the_rest(done: int) -> None:
+    fake = Fake()
+    fake.stop_at = done
+    with open_plan(PLAN, resume=False), pytest.raises(KeyboardInterrupt):
+        run_plan(PLAN, fake)
+    assert fake.ran == EVERY[:done]
+    assert len(collect(STUDY)[0]) == done
+    again = Fake()
+    said: list[str] = []
+    with open_plan(PLAN, resume=True):
+        run_plan(PLAN, again, said.append)
+    assert again.ran == EVERY[done:]
+    assert len(collect(STUDY)[0]) == 4
+    assert said[-1].startswith("[4/4]")
+
+
+def test_a_failure_is_reported_and_tried_again_when_resumed() -> None:
+    fake = Fake()
+    fake.failing = {("b", 1000)}
+    for resume in (False, True):
+        with open_plan(PLAN, resume=resume):
+            run_plan(PLAN, fake)
+    assert fake.ran == [*EVERY, ("b", 1000)]
+    row = collect(STUDY)[0][1]
+    assert row["status"] == "failed"
+    assert row["error"] == "the ground opened"
+    assert row["attempts"] == 2
+    fake.failing = set()
+    with open_plan(PLAN, resume=True):
+        run_plan(PLAN, fake)
+    row = collect(STUDY)[0][1]
+    assert (row["status"], row["attempts"], row["return"]) == ("done", 3, 1000.0)
+
+
+def test_trials_that_are_there_are_not_run_over() -> None:
+    with open_plan(PLAN, resume=False):
+        run_plan(PLAN, Fake())
+    with pytest.raises(UserError, match="--resume"), open_plan(PLAN, resume=False):
+        pass
+
+
+def test_trials_of_another_budget_are_not_mixed() -> None:
+    with open_plan(PLAN, resume=False):
+        pass
+    other = Plan(STUDY, STUDY.arms, seeds=2, timesteps=11)
+    with pytest.raises(UserError, match="cannot be mixed"), open_plan(other, resume=True):
+        pass
+
+
+def test_arms_of_an_earlier_call_stay_on_the_page() -> None:
+    with open_plan(PLAN, resume=False):
+        run_plan(PLAN, Fake())
+    one = Plan(STUDY, ("b",), seeds=1, timesteps=10)
+    with open_plan(one, resume=True):
+        run_plan(one, Fake())
+    assert len(collect(STUDY)[0]) == 4
+
+
+def test_a_failed_trial_counts_for_all_its_conditions() -> None:
+    study = dataclasses.replace(STUDY, arms=("a",), conditions=("early", "late"))
+    plan = Plan(study, study.arms, seeds=1, timesteps=10)
+    fake = Fake()
+    fake.failing = {("a", 1000)}
+    with open_plan(plan, resume=False):
+        run_plan(plan, fake)
+    rows = collect(study)[0]
+    assert [(row["condition"], row["status"]) for row in rows] == [
+        ("early", "failed"),
+        ("late", "failed"),
+    ]
+
+
+def test_two_processes_do_not_run_one_study() -> None:
+    with (
+        open_plan(PLAN, resume=False),
+        pytest.raises(UserError, match="another process"),
+        open_plan(PLAN, resume=True),
+    ):
+        pass
+
+
+def test_a_damaged_record_is_told() -> None:
+    with open_plan(PLAN, resume=False):
+        run_plan(PLAN, Fake())
+    (PLAN.folder / "a" / "1000" / "trial.json").write_text("{")
+    with pytest.raises(RunFailedError, match="damaged"):
+        collect(STUDY)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"name": "walking"}, "unknown study 'walking'"),
+        ({"seeds": 0}, "--seeds must be at least 1"),
+        ({"jobs": 0}, "--jobs must be at least 1"),
+        ({"timesteps": -5}, "--timesteps must be at least 1"),
+        ({"arms": ("other",)}, "has no arm 'other'"),
+    ],
+)
+def test_what_cannot_be_asked_gets_a_sentence(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        run_study(**{"name": "kneeling", **options})
+    assert not Path("runs").exists()
+
+
+def test_a_trial_that_raises_fails_with_its_last_words() -> None:
+    trial = Trial("no such arm", 1000, 10, Path("t"))
+    trial.folder.mkdir()
+    executor = LocalExecutor(1)
+    with pytest.raises(TrialFailedError, match="exit code 1: KeyError: 'no such arm'"):
+        executor.run("kneeling", trial)
+    executor.close()
+
+
+# Real trials --------------------------------------------------------------------------------------
+
+
+def study_command(*more: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "bipedal.cli", "study", "kneeling", "--timesteps", "10240"),
+        *("--jobs", "2", *more),
+    ]
+
+
+def comparable(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """All but the clock."""
+    return [{name: row[name] for name in row if name != "seconds"} for row in rows]
+
+
+def finished(folder: Path) -> dict[Path, str]:
+    """Records of the trials that have ended well."""
+    texts = {path: path.read_text() for path in folder.glob("*/*/trial.json")}
+    return {path: text for path, text in texts.items() if '"done"' in text}
+
+
+def wait_until_no_trial_runs(here: Path) -> None:
+    """Trials do not outlive their study."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        running = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                command = (process / "cmdline").read_bytes()
+                if b"bipedal.studies.trial" in command and (process / "cwd").readlink() == here:
+                    running.append(process)
+        if not running:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"still running: {running}")
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_study_survives_a_kill_and_ray_gives_the_same_rows(here: Path) -> None:
+    """Whole path: cut off with SIGKILL, resumed, and once more on two Ray workers."""
+    more = ("--seeds", "2", "--arms", *ARMS)
+    process = subprocess.Popen(study_command(*more), stderr=subprocess.DEVNULL)
+    folder = Path("runs/studies/kneeling")
+    deadline = time.monotonic() + 120
+    while not finished(folder) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = finished(folder)
+    assert 1 <= len(done) < 4
+    wait_until_no_trial_runs(here)
+
+    refused = subprocess.run(study_command(*more), capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "--resume" in refused.stderr
+    resumed = subprocess.run(study_command(*more, "--resume"), capture_output=True, text=True)
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stdout == "results/studies/kneeling/README.md\n"
+    assert f"{len(done)} of 4 trials are done already" in resumed.stderr
+    assert {path: text for path, text in finished(folder).items() if path in done} == done
+    local = read(Path("results/studies/kneeling/trials.csv"))
+    assert [row["status"] for row in local] == ["done"] * 4
+    summary = json.loads(Path("results/studies/kneeling/summary.json").read_text())
+    assert list(summary["conditions"]) == list(ARMS)
+
+    shutil.rmtree(folder)
+    plan = Plan(find_study("kneeling"), ARMS, seeds=2, timesteps=10240)
+    executor = RayExecutor("local", 2)
+    try:
+        with open_plan(plan, resume=False):
+            run_plan(plan, executor)
+    finally:
+        executor.close()
+    distributed = [{k: str(v) for k, v in row.items()} for row in collect(plan.study)[0]]
+    assert comparable(distributed) == comparable(local)
+
+
+def test_ctrl_c_ends_a_study_and_its_trials(here: Path) -> None:
+    process = subprocess.Popen(
+        study_command("--seeds", "1"), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    folder = Path("runs/studies/kneeling")
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("*/*/run/config.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "bipedal: interrupted"
+    wait_until_no_trial_runs(here)
+    for path in folder.glob("*/*/trial.json"):
+        assert json.loads(path.read_text())["status"] in ("done", "running")
