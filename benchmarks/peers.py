@@ -14,12 +14,13 @@ written when `--every` seconds have passed since the last one.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from bipedal.studies import peers
 
 ENV_ID = "BipedalWalker-v3"
 PPO_VALUES = {
@@ -27,11 +28,6 @@ PPO_VALUES = {
     "ent_coef": 0.0, "learning_rate": 3e-4, "clip_range": 0.18,
 }  # fmt: skip
 PPO_ENVS, PPO_TIMESTEPS = 32, 5_000_000
-TQC_VALUES = {
-    "learning_rate": 7.3e-4, "buffer_size": 300_000, "batch_size": 256, "ent_coef": "auto",
-    "gamma": 0.98, "tau": 0.02, "train_freq": 64, "gradient_steps": 64, "learning_starts": 10_000,
-    "use_sde": True, "policy_kwargs": {"log_std_init": -3, "net_arch": [400, 300]},
-}  # fmt: skip
 TQC_TIMESTEPS = 500_000
 
 
@@ -91,60 +87,40 @@ def make_envpool(num_envs: int, seed: int) -> Any:
     return EnvPoolVecEnv()
 
 
-def train_peer(name: str, seed: int, budget: float, every: float, out: Path) -> None:
-    """Train until the budget (seconds) or the published number of timesteps is used up."""
+def make_learner(name: str, seed: int) -> tuple[Any, int]:
+    """A learner that has not begun, and the number of timesteps that the zoo gives it."""
     from stable_baselines3 import PPO
-    from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.env_util import make_vec_env
-    from stable_baselines3.common.vec_env import VecNormalize
+    from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
-    began = time.monotonic()
-
-    class Snapshots(BaseCallback):
-        def __init__(self) -> None:
-            super().__init__()
-            self.last = began
-
-        def _on_step(self) -> bool:
-            now = time.monotonic()
-            over = now - began > budget
-            if over or now - self.last > every:
-                self.last = now
-                self.save()
-            return not over
-
-        def save(self) -> None:
-            self.model.save(out / f"{self.num_timesteps}.zip")
-            normalize = self.model.get_vec_normalize_env()
-            if normalize is not None:
-                statistics = normalize.obs_rms
-                np.savez(
-                    out / f"{self.num_timesteps}.npz", mean=statistics.mean, var=statistics.var
-                )
-
-        def _on_training_end(self) -> None:
-            self.save()
-
-    out.mkdir(parents=True)
     if name == "sbx-tqc":
         from sbx import TQC
 
-        model: Any = TQC("MlpPolicy", make_vec_env(ENV_ID, 1, seed=seed), seed=seed, **TQC_VALUES)
-        timesteps = TQC_TIMESTEPS
-    else:
-        venv = (
-            make_envpool(PPO_ENVS, seed)
-            if name == "sb3-envpool"
-            else make_vec_env(ENV_ID, PPO_ENVS, seed=seed)
-        )
-        if name == "sb3-envpool":
-            from stable_baselines3.common.vec_env import VecMonitor
+        venv = make_vec_env(ENV_ID, 1, seed=seed)
+        return TQC("MlpPolicy", venv, seed=seed, **peers.OFF_POLICY), TQC_TIMESTEPS
+    venv = (
+        VecMonitor(make_envpool(PPO_ENVS, seed))
+        if name == "sb3-envpool"
+        else make_vec_env(ENV_ID, PPO_ENVS, seed=seed)
+    )
+    normalized = VecNormalize(venv, gamma=PPO_VALUES["gamma"])
+    return PPO("MlpPolicy", normalized, seed=seed, device="cpu", **PPO_VALUES), PPO_TIMESTEPS
 
-            venv = VecMonitor(venv)
-        normalized = VecNormalize(venv, gamma=PPO_VALUES["gamma"])
-        model = PPO("MlpPolicy", normalized, seed=seed, device="cpu", **PPO_VALUES)
-        timesteps = PPO_TIMESTEPS
-    model.learn(timesteps, callback=Snapshots())
+
+def train_peer(name: str, seed: int, budget: float, every: float, out: Path) -> None:
+    """Train until the budget (seconds) or the published number of timesteps is used up."""
+    out.mkdir(parents=True)
+    model, timesteps = make_learner(name, seed)
+    saved = 0.0
+
+    def watch(done: int, seconds: float) -> None:
+        nonlocal saved
+        if seconds - saved > every:
+            saved = seconds
+            peers.save_peer(model, out / f"{done}.zip")
+
+    peers.learn(model, timesteps, budget, watch)
+    peers.save_peer(model, out / f"{model.num_timesteps}.zip")
 
 
 def load_policy(name: str, snapshot: Path) -> Callable[[Any], Any]:
@@ -152,20 +128,8 @@ def load_policy(name: str, snapshot: Path) -> Callable[[Any], Any]:
     if name == "sbx-tqc":
         from sbx import TQC
 
-        model: Any = TQC.load(snapshot)
-        return lambda observation: model.predict(observation, deterministic=True)[0]
-    from stable_baselines3 import PPO
-
-    model = PPO.load(snapshot, device="cpu")
-    statistics = np.load(snapshot.with_suffix(".npz"), allow_pickle=False)
-    mean, var = statistics["mean"], statistics["var"]
-    scale = 1.0 / np.sqrt(var + 1e-8)
-
-    def act(observation: Any) -> Any:
-        seen = np.clip((observation - mean) * scale, -10.0, 10.0).astype(np.float32)
-        return model.predict(seen, deterministic=True)[0]
-
-    return act
+        return peers.greedy_policy(TQC.load(snapshot), snapshot)
+    return peers.load_peer("ppo", snapshot)
 
 
 def main() -> None:

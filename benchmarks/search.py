@@ -14,9 +14,7 @@ from there; every one of them is written to results/search.csv, the failures too
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
-import math
 import os
 import shutil
 import subprocess
@@ -26,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from tables import write_table
 
 from bipedal.config import DEFAULT, TrainConfig
 from bipedal.train import train
@@ -35,34 +34,23 @@ TABLE = Path("results/search.csv")
 SEEDS = (0, 1, 2, 3)
 LIMIT_SECONDS = 110.0
 """CPU time a seed may take."""
-EVALUATION_TIMESTEPS = 100_000
-"""Between two greedy evaluations, about."""
 
 
 def suggest(trial: optuna.Trial) -> TrainConfig:
-    """Draw a configuration from the space."""
-    num_envs = trial.suggest_categorical("num_envs", [64, 128])
-    batch_size = trial.suggest_categorical("batch_size", [8192, 16384])
-    learning_rate = trial.suggest_float("learning_rate", 4e-4, 2e-3, log=True)
-    initial_log_std = trial.suggest_float("initial_log_std", -0.7, -0.3)
+    """Draw a configuration from the space; what is not drawn is as in the preset."""
+    learning_rate = trial.suggest_float("learning_rate", 4e-4, 1.5e-3, log=True)
     return dataclasses.replace(
         DEFAULT,
-        num_envs=num_envs,
-        rollout_steps=batch_size // num_envs,
         minibatch_size=trial.suggest_categorical("minibatch_size", [1024, 2048, 4096]),
-        epochs=trial.suggest_int("epochs", 5, 10),
+        epochs=trial.suggest_int("epochs", 5, 12),
         policy_learning_rate=learning_rate,
         critic_learning_rate=learning_rate,
-        anneal_timesteps=trial.suggest_int("anneal_timesteps", 1_500_000, 3_000_000, step=250_000),
-        final_learning_rate_scale=trial.suggest_float("final_learning_rate_scale", 0.01, 0.1),
-        gamma=1.0 - trial.suggest_float("one_minus_gamma", 0.007, 0.02, log=True),
+        anneal_timesteps=trial.suggest_int("anneal_timesteps", 1_000_000, 2_500_000, step=250_000),
         final_gamma=1.0 - trial.suggest_float("one_minus_final_gamma", 0.001, 0.005, log=True),
         gae_lambda=trial.suggest_float("gae_lambda", 0.92, 0.98),
         clip_range=trial.suggest_float("clip_range", 0.15, 0.3),
-        initial_log_std=initial_log_std,
-        std_max=math.exp(initial_log_std) * 1.001,
-        final_std_max=trial.suggest_float("final_std_max", 0.06, 0.3, log=True),
-        evaluation_interval=max(1, round(EVALUATION_TIMESTEPS / batch_size)),
+        final_std_max=trial.suggest_float("final_std_max", 0.06, 0.2, log=True),
+        restart_std_max=trial.suggest_float("restart_std_max", 0.2, 0.6, log=True),
         checkpoint_interval=100_000,
         final_episodes=0,
     )
@@ -124,11 +112,16 @@ def _study() -> optuna.Study:
 
 
 START: dict[str, Any] = {
-    "num_envs": 64, "batch_size": 8192, "minibatch_size": 2048, "learning_rate": 7e-4,
-    "initial_log_std": -0.5, "epochs": 10, "anneal_timesteps": 2_500_000,
-    "final_learning_rate_scale": 0.02, "one_minus_gamma": 0.01, "one_minus_final_gamma": 0.002,
-    "gae_lambda": 0.95, "clip_range": 0.2, "final_std_max": 0.1,
-}  # fmt: skip
+    "minibatch_size": DEFAULT.minibatch_size,
+    "epochs": DEFAULT.epochs,
+    "learning_rate": DEFAULT.policy_learning_rate,
+    "anneal_timesteps": DEFAULT.anneal_timesteps,
+    "one_minus_final_gamma": round(1.0 - DEFAULT.final_gamma, 6),
+    "gae_lambda": DEFAULT.gae_lambda,
+    "clip_range": DEFAULT.clip_range,
+    "final_std_max": DEFAULT.final_std_max,
+    "restart_std_max": 0.6,
+}
 """Where to begin: the preset as it is."""
 
 
@@ -155,11 +148,7 @@ def main() -> None:
         {"trial": t.number, "state": t.state.name, "value": t.value, **t.params, **t.user_attrs}
         for t in study.get_trials()
     ]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with open(TABLE, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(TABLE, rows)
 
 
 if __name__ == "__main__":

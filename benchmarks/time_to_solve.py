@@ -47,6 +47,7 @@ from bipedal.processes import usable_cores
 
 sys.path.insert(0, str(Path(__file__).parent))
 import peers
+from tables import write_table
 
 ENV_ID = "BipedalWalker-v3"
 CONTENDERS = {
@@ -253,10 +254,7 @@ def main() -> None:
                     "levels": levels_of(scored),
                     "versions": installed_versions(),
                 }
-                with open(TABLE, "w", newline="") as file:
-                    writer = csv.DictWriter(file, list(rows[0]))
-                    writer.writeheader()
-                    writer.writerows(rows)
+                write_table(TABLE, rows)
                 SUMMARY.write_text(json.dumps(summary, indent=1) + "\n")
                 draw(rows)
                 print(json.dumps(summary["runs"][f"{name}-{seed}"]), flush=True)
