@@ -197,7 +197,7 @@ def draw(rows: list[dict[str, Any]]) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True, layout="constrained")
     present = [name for name in CONTENDERS if any(row["contender"] == name for row in rows)]
     for number, name in enumerate(present):
         seeds = sorted({int(row["seed"]) for row in rows if row["contender"] == name})
@@ -218,8 +218,8 @@ def draw(rows: list[dict[str, Any]]) -> None:
         axis.set_xlabel(label)
         axis.grid(alpha=0.25)
     axes[0].set_ylabel("mean return of the greedy policy")
-    axes[1].legend(frameon=False, fontsize=8, loc="lower right")
-    figure.tight_layout()
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=5, fontsize=9, frameon=False)
     figure.savefig(FIGURE, dpi=110)
 
 
@@ -237,7 +237,7 @@ def main() -> None:
         with open(TABLE, newline="") as file:
             rows = list(csv.DictReader(file))
     summary = json.loads(SUMMARY.read_text()) if SUMMARY.exists() else {"runs": {}}
-    summary["machine"] = f"{usable_cores()} cores, {platform.machine()}, {platform.system()}"
+    summary["machine"] = f"{usable_cores()} cores, {processor()}, {platform.system()}"
     with ProcessPoolExecutor(usable_cores()) as pool:
         for name in args.contenders:
             for seed in args.seeds:
@@ -258,6 +258,15 @@ def main() -> None:
                 SUMMARY.write_text(json.dumps(summary, indent=1) + "\n")
                 draw(rows)
                 print(json.dumps(summary["runs"][f"{name}-{seed}"]), flush=True)
+
+
+def processor() -> str:
+    """The processor's name, or at least its kind."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.machine()
 
 
 def installed_versions() -> dict[str, str]:

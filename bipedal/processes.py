@@ -32,10 +32,17 @@ def signals_held(*numbers: signal.Signals) -> Iterator[None]:
 
 
 def usable_cores() -> int:
-    """Cores this process may use (its affinity, where the system knows one)."""
+    """Cores this process may use: its affinity, where the system knows one.
+
+    OMP_NUM_THREADS lowers it: by that, schedulers tell a task how many of a machine's cores are
+    its own.
+    """
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(allowed)) if allowed.isdecimal() and int(allowed) > 0 else cores
 
 
 def keep_freed_memory() -> None:

@@ -29,7 +29,7 @@ LEVERS: dict[str, dict[str, Any]] = {
     "std annealed to 0.1": {"final_std_max": 0.1},
 }
 """Each changes one thing of the notebook's own cell, entropy 0.001 with LayerNorm."""
-EPISODES = 20
+EPISODES = 10
 PARTS = 5
 
 

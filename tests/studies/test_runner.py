@@ -221,8 +221,10 @@ def study_command(*more: str) -> list[str]:
 
 
 def comparable(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """All but the clock."""
-    return [{name: row[name] for name in row if name != "seconds"} for row in rows]
+    """All but the clock, and how often it took."""
+    return [
+        {name: row[name] for name in row if name not in ("seconds", "attempts")} for row in rows
+    ]
 
 
 def finished(folder: Path) -> dict[Path, str]:

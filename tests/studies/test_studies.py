@@ -103,9 +103,10 @@ def test_a_curve_is_read_off_where_it_has_been() -> None:
     ]
     read_off = algorithms.read_off
     assert read_off(curve, "timesteps", 5) is None
-    assert read_off(curve, "timesteps", 30) == 2.0
-    assert read_off(curve, "timesteps", 100) == 3.0
-    assert read_off(curve, "timesteps", 200) is None
+    assert read_off(curve, "timesteps", 15) == 1.5
+    assert read_off(curve, "timesteps", 35) == 2.2
+    assert read_off(curve, "timesteps", 97) == 3.0
+    assert read_off(curve, "timesteps", 100) is None
 
 
 @pytest.mark.parametrize("arm", [hardcore.NOTEBOOK, hardcore.FORGOT, hardcore.ALL, hardcore.BOTH])
