@@ -62,6 +62,8 @@ def test_the_seed_preset_has_the_numbers_of_the_notebook() -> None:
         "gae_lambda": 0.95,
         "clip_range": 0.2,
         "entropy_coefficient": 0.001,
+        "reward_floor": -100.0,
+        "curriculum_share": 0.0,
         "max_grad_norm": 0.5,
         "adam_epsilon": 1e-8,
         "hidden_sizes": (256, 256),
@@ -71,6 +73,7 @@ def test_the_seed_preset_has_the_numbers_of_the_notebook() -> None:
         "std_min": 0.001,
         "std_max": 1.0,
         "final_std_max": 1.0,
+        "restart_std_max": 1.0,
         "checkpoint_interval": 100,
         "evaluation_interval": 50,
         "evaluation_episodes": 3,
@@ -107,7 +110,7 @@ ABOVE_0 = [
     "total_timesteps", "num_envs", "rollout_steps", "minibatch_size", "epochs",
     "policy_learning_rate", "critic_learning_rate", "target_kl", "gamma", "final_gamma",
     "clip_range", "max_grad_norm", "adam_epsilon", "std_min", "std_max", "final_std_max",
-    "anneal_timesteps", "checkpoint_interval", "evaluation_episodes", "best_window",
+    "restart_std_max", "anneal_timesteps", "checkpoint_interval", "evaluation_episodes", "best_window",
 ]  # fmt: skip
 FROM_0 = [
     "seed", "gae_lambda", "entropy_coefficient",
@@ -118,6 +121,9 @@ INVALID: list[tuple[str, Any]] = [
     *((field, value) for field in ABOVE_0 for value in (0, -5, math.nan, math.inf, -math.inf)),
     *((field, value) for field in FROM_0 for value in (-1, math.nan, math.inf)),
     *((field, 1.5) for field in ("gamma", "final_gamma", "gae_lambda")),
+    *(("reward_floor", value) for value in (1.0, math.nan)),
+    *(("curriculum_share", value) for value in (-0.1, 1.1, math.nan)),
+    ("curriculum_share", 0.5),  # flat ground has nothing to grow
     ("preset", "nope"),
     ("env_id", "CartPole-v1"),
     ("env_id", ""),

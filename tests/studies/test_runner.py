@@ -29,7 +29,7 @@ from bipedal.studies.runner import (
 )
 from bipedal.studies.study import Measure, Result, Study, Trial
 
-ARMS = ("entropy 0, LayerNorm", "entropy 0, no LayerNorm")
+ARMS = ("entropy 0, LayerNorm", "entropy 0.001, no LayerNorm", "entropy 0.01, no LayerNorm")
 
 
 @pytest.fixture(autouse=True)
@@ -256,7 +256,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def test_a_study_survives_a_kill_and_ray_gives_the_same_rows(here: Path) -> None:
     """Whole path: cut off with SIGKILL, resumed, and once more on two Ray workers."""
-    more = ("--seeds", "2", "--arms", *ARMS)
+    more = ("--seeds", "1", "--arms", *ARMS)
     process = subprocess.Popen(study_command(*more), stderr=subprocess.DEVNULL)
     folder = Path("runs/studies/kneeling")
     deadline = time.monotonic() + 120
@@ -265,7 +265,7 @@ def test_a_study_survives_a_kill_and_ray_gives_the_same_rows(here: Path) -> None
     process.send_signal(signal.SIGKILL)
     process.wait()
     done = finished(folder)
-    assert 1 <= len(done) < 4
+    assert 1 <= len(done) < 3
     wait_until_no_trial_runs(here)
 
     refused = subprocess.run(study_command(*more), capture_output=True, text=True)
@@ -274,15 +274,15 @@ def test_a_study_survives_a_kill_and_ray_gives_the_same_rows(here: Path) -> None
     resumed = subprocess.run(study_command(*more, "--resume"), capture_output=True, text=True)
     assert resumed.returncode == 0, resumed.stderr
     assert resumed.stdout == "results/studies/kneeling/README.md\n"
-    assert f"{len(done)} of 4 trials are done already" in resumed.stderr
+    assert f"{len(done)} of 3 trials are done already" in resumed.stderr
     assert {path: text for path, text in finished(folder).items() if path in done} == done
     local = read(Path("results/studies/kneeling/trials.csv"))
-    assert [row["status"] for row in local] == ["done"] * 4
+    assert [row["status"] for row in local] == ["done"] * 3
     summary = json.loads(Path("results/studies/kneeling/summary.json").read_text())
     assert list(summary["conditions"]) == list(ARMS)
 
     shutil.rmtree(folder)
-    plan = Plan(find_study("kneeling"), ARMS, seeds=2, timesteps=10240)
+    plan = Plan(find_study("kneeling"), ARMS, seeds=1, timesteps=10240)
     executor = RayExecutor("local", 2)
     try:
         with open_plan(plan, resume=False):
