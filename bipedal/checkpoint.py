@@ -29,7 +29,7 @@ import torch
 from gymnasium.wrappers.utils import RunningMeanStd as GymnasiumRunningMeanStd
 from torch import Tensor
 
-from bipedal.config import MAX_HIDDEN_LAYERS, MAX_WIDTH
+from bipedal.config import MAX_FRAMES, MAX_HIDDEN_LAYERS, MAX_SPAN, MAX_WIDTH, Memory
 from bipedal.envs import ACTION_DIM, OBSERVATION_DIM, FloatArray
 from bipedal.errors import UserError
 from bipedal.models import Activation, Actor, Critic
@@ -42,6 +42,10 @@ MAX_STATISTICS_BYTES = 1 << 14
 PRETRAINED = Path(__file__).parent / "pretrained"
 
 
+SHORT = Memory()
+"""The latest observation and no other."""
+
+
 @dataclass
 class Model:
     """A policy that can be run: networks, the statistics they were trained with, their story."""
@@ -51,15 +55,20 @@ class Model:
     normalizer: ObservationNormalizer
     info: dict[str, Any]
     """What the file says of itself: env_id, preset, seed, iteration, timesteps ..."""
+    memory: Memory = SHORT
+    """Which observations the policy is shown at once."""
 
     @torch.no_grad()
     def act(self, observation: FloatArray) -> FloatArray:
         """Greedy action (4,) for one raw observation (24,), both float32.
 
-        One observation at a time, on purpose: a batch may be summed in another order, and the
-        last bit of an action decides where a robot stands a thousand timesteps later.
+        With a memory of F frames it is for F observations (F, 24), the latest first: see
+        `bipedal.evaluate.make_policy`. One action at a time, on purpose: a batch may be summed in
+        another order, and the last bit of an action decides where a robot stands a thousand
+        timesteps later.
         """
-        mean: Tensor = self.actor(self.normalizer(torch.from_numpy(observation)))
+        seen = torch.from_numpy(observation).reshape(-1, OBSERVATION_DIM)
+        mean: Tensor = self.actor(self.normalizer(seen).flatten())
         return cast(FloatArray, mean.numpy())
 
 
@@ -150,6 +159,7 @@ def model_to_bytes(model: Model) -> tuple[bytes, bytes]:
         "critic": {name: t.cpu() for name, t in model.critic.state_dict().items()},
         "activation": model.actor.activation,
         "std_bounds": list(model.actor.std_bounds),
+        "memory": list(model.memory),
         "statistics_sha256": hashlib.sha256(statistics).hexdigest(),
     }
     return _to_bytes(contents), statistics
@@ -301,10 +311,11 @@ def _build(path: Path, contents: Mapping[str, Any], statistics: bytes | None) ->
         normalizer = ObservationNormalizer((OBSERVATION_DIM,))
     else:
         normalizer = parse_statistics(statistics, str(statistics_path(path)))
-    actor, critic = _networks(path, contents)
-    own = ("policy", "critic", "activation", "std_bounds", "statistics_sha256")
+    memory = _memory(path, contents.get("memory", [1, 1]))
+    actor, critic = _networks(path, contents, memory)
+    own = ("policy", "critic", "activation", "std_bounds", "memory", "statistics_sha256")
     info = {key: value for key, value in contents.items() if key not in own}
-    return Model(actor, critic, normalizer, info)
+    return Model(actor, critic, normalizer, info, memory)
 
 
 def describe_model(spec: str | Path) -> dict[str, Any]:
@@ -312,11 +323,14 @@ def describe_model(spec: str | Path) -> dict[str, Any]:
     path = resolve_model_path(spec)
     model = load_model(path, allow_missing_statistics=True)
     found = os.path.exists(statistics_path(path))
+    width = model.memory.frames * OBSERVATION_DIM
     facts = {
         "path": str(path),
         "sha256": hashlib.sha256(_read(path, MAX_FILE_BYTES)).hexdigest(),
         "statistics": str(statistics_path(path)) if found else "missing",
-        "layers": "-".join(map(str, (OBSERVATION_DIM, *model.actor.hidden_sizes, ACTION_DIM))),
+        "layers": "-".join(map(str, (width, *model.actor.hidden_sizes, ACTION_DIM))),
+        "frames": model.memory.frames,
+        "frame_stride": model.memory.stride,
         "activation": model.actor.activation,
         "layer_norm": model.actor.layer_norm,
         "policy_parameters": sum(p.numel() for p in model.actor.parameters()),
@@ -373,7 +387,20 @@ def _std_bounds(value: object) -> tuple[float, float]:
     return float(std_min), float(std_max)
 
 
-def _networks(path: Path, contents: Mapping[str, Any]) -> tuple[Actor, Critic]:
+def _memory(path: Path, value: object) -> Memory:
+    """Check which observations a policy out of a file is shown."""
+    if isinstance(value, list) and len(value) == 2 and all(type(part) is int for part in value):
+        memory = Memory(*value)
+        if (
+            min(value) > 0
+            and memory.frames <= MAX_FRAMES
+            and max(memory.stride, memory.span) <= MAX_SPAN
+        ):
+            return memory
+    raise UserError(f"{path} does not say which observations its policy is shown")
+
+
+def _networks(path: Path, contents: Mapping[str, Any], memory: Memory) -> tuple[Actor, Critic]:
     """Build both networks in the sizes of their weights and load them."""
     try:
         policy = _weights(contents["policy"])
@@ -390,15 +417,15 @@ def _networks(path: Path, contents: Mapping[str, Any]) -> tuple[Actor, Critic]:
         raise UserError(
             f"{path} does not hold the weights of a policy and a critic as this project writes them"
         ) from None
-    if ends != (OBSERVATION_DIM, ACTION_DIM, OBSERVATION_DIM, 1):
+    width = memory.frames * OBSERVATION_DIM
+    if ends != (width, ACTION_DIM, width, 1):
         raise UserError(
             f"{path} has a policy from {ends[0]} to {ends[1]} and a critic from {ends[2]} to "
-            f"{ends[3]} numbers; this robot needs {OBSERVATION_DIM} to {ACTION_DIM} and "
-            f"{OBSERVATION_DIM} to 1"
+            f"{ends[3]} numbers; this robot needs {width} to {ACTION_DIM} and {width} to 1"
         )
     try:
         actor = Actor(
-            OBSERVATION_DIM,
+            width,
             ACTION_DIM,
             hidden_sizes=policy_sizes[1:-1],
             activation=activation,
@@ -407,7 +434,7 @@ def _networks(path: Path, contents: Mapping[str, Any]) -> tuple[Actor, Critic]:
             std_max=std_max,
         )
         critic = Critic(
-            OBSERVATION_DIM,
+            width,
             hidden_sizes=value_sizes[1:-1],
             activation=activation,
             layer_norm=value_norm,

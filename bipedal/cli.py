@@ -124,11 +124,12 @@ def record(arguments: Sequence[str]) -> None:
     """Record a video."""
     args = _parse(RecordArguments, "record", arguments)
     from bipedal.checkpoint import load_model
+    from bipedal.evaluate import make_policy
     from bipedal.video import record_episode
 
     model = load_model(args.model)
     recorded = record_episode(
-        model.act,
+        make_policy(model),
         args.env_id or model.info.get("env_id", TrainConfig.env_id),
         args.seed,
         args.out,

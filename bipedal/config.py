@@ -7,14 +7,29 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 
 from bipedal.envs import ENGINES, ENV_IDS, HARDCORE_ID
 from bipedal.errors import UserError
 
 MAX_WIDTH, MAX_HIDDEN_LAYERS = 4096, 14
-"""Of a network: a model file that claims more is refused."""
+MAX_FRAMES, MAX_SPAN = 64, 1024
+"""Of a network and its memory: a model file that claims more is refused."""
 MAX_SEED = 2**31 - 1
+
+
+class Memory(NamedTuple):
+    """Which observations a policy is shown at once."""
+
+    frames: int = 1
+    """How many, the latest included."""
+    stride: int = 1
+    """Timesteps from each of them to the one before."""
+
+    @property
+    def span(self) -> int:
+        """Timesteps from the latest to the earliest, both included."""
+        return (self.frames - 1) * self.stride + 1
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,11 @@ class TrainConfig:
     """Share of `total_timesteps` during which each environment's obstacles grow with its success;
     after it they are Gymnasium's. 0 for none; BipedalWalkerHardcore-v3 on the warp engine only."""
 
+    frames: int = 1
+    """Observations that the networks are shown at once, the latest and earlier ones; a model to
+    start from keeps its own number, stride and sizes."""
+    frame_stride: int = 1
+    """Timesteps from one of those observations to the one before."""
     hidden_sizes: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers, the same for actor and critic."""
     activation: Literal["relu", "tanh"] = "relu"
@@ -120,6 +140,11 @@ class TrainConfig:
     """Fresh episodes that score the best model when training ends; 0 for none."""
 
     @property
+    def memory(self) -> Memory:
+        """Which observations the policy is shown."""
+        return Memory(self.frames, self.frame_stride)
+
+    @property
     def batch_size(self) -> int:
         """Samples of one iteration."""
         return self.num_envs * self.rollout_steps
@@ -151,7 +176,7 @@ class TrainConfig:
             "policy_learning_rate", "critic_learning_rate", "target_kl", "gamma", "final_gamma",
             "clip_range", "anneal_timesteps", "max_grad_norm", "adam_epsilon", "std_min", "std_max",
             "final_std_max", "restart_std_max", "checkpoint_interval", "evaluation_episodes",
-            "best_window",
+            "best_window", "frames", "frame_stride",
         ):  # fmt: skip
             if not 0 < getattr(self, field) < math.inf:
                 raise UserError(f"{_flag(field)} must be above 0, not {getattr(self, field)}")
@@ -177,6 +202,13 @@ class TrainConfig:
         if self.curriculum_share and self.best_by == "training":
             raise UserError(
                 "--curriculum-share needs --best-by evaluation: easy terrain flatters training"
+            )
+        if self.frames > MAX_FRAMES:
+            raise UserError(f"--frames must be at most {MAX_FRAMES}, not {self.frames}")
+        if max(self.frame_stride, self.memory.span) > MAX_SPAN:
+            raise UserError(
+                f"--frames {self.frames} at a --frame-stride of {self.frame_stride} reach back "
+                f"further than {MAX_SPAN} timesteps"
             )
         if self.minibatch_size > self.batch_size:
             raise UserError(

@@ -1,7 +1,7 @@
 """Score a policy: greedy, frozen statistics, raw reward, Gymnasium's own environment.
 
-Episode i of `seed` S is `reset(seed=S + i)` of a *fresh* environment and the network sees one
-observation at a time, so that anybody can check a score from the two model files alone.
+Episode i of `seed` S is `reset(seed=S + i)` of a *fresh* environment and the network is asked for
+one action at a time, so that anybody can check a score from the two model files alone.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ import numpy.typing as npt
 import torch
 
 from bipedal.checkpoint import Model, model_from_bytes, model_to_bytes
-from bipedal.envs import OBSERVATION_DIM, FloatArray, check_seed, make_env
+from bipedal.envs import HARDCORE_ID, OBSERVATION_DIM, FloatArray, check_seed, make_env
 from bipedal.errors import RunFailedError, UserError
 from bipedal.gait import DT, Gait, Trajectory, TrajectoryRecorder, analyse, summarise
+from bipedal.memory import Recollection
 from bipedal.normalizer import ObservationNormalizer
+from bipedal.obstacles import NONE, Crossings, Kind, count_crossings, find_obstacles, obstacle_at
 from bipedal.processes import signals_held
 
 Policy = Callable[[FloatArray], FloatArray]
@@ -49,6 +51,10 @@ class Episode:
     fell: bool
     distance: float
     """Metres walked."""
+    crossings: Crossings
+    """Obstacles that it met and crossed."""
+    ended_at: Kind | None
+    """Kind of the obstacle that it was busy with when it ended."""
     gait: Gait
     trajectory: Trajectory | None
     """Row by row, where it was asked for."""
@@ -67,12 +73,16 @@ def run_episode(policy: Policy, env_id: str, seed: int, *, keep_trajectory: bool
         episodic_return += float(reward)
     env.close()
     trajectory = recorder.finish(terminated, truncated)
+    obstacles = find_obstacles(trajectory.boxes)
+    end = float(trajectory.hull_position[-1, 0])
     return Episode(
         seed=seed,
         episodic_return=episodic_return,
         length=len(trajectory.rewards),
         fell=trajectory.fell,
-        distance=float(trajectory.hull_position[-1, 0] - trajectory.start_x),
+        distance=end - trajectory.start_x,
+        crossings=count_crossings(obstacles, end),
+        ended_at=obstacle_at(obstacles, end),
         gait=analyse(trajectory),
         trajectory=trajectory if keep_trajectory else None,
     )
@@ -130,6 +140,16 @@ class Evaluation:
         """Mean gait of the episodes, in plain types."""
         return summarise([episode.gait for episode in self.episodes])
 
+    def crossed(self) -> dict[str, float | None]:
+        """Share of each kind of obstacle that was crossed, of those that a robot came near."""
+        met = sum((episode.crossings for episode in self.episodes), NONE)
+        return met.rates()
+
+    def falls_at(self) -> dict[str, int]:
+        """Number of falls at each kind of obstacle and on free ground."""
+        ends = [episode.ended_at for episode in self.episodes if episode.fell]
+        return {**{str(kind): ends.count(kind) for kind in Kind}, "free ground": ends.count(None)}
+
     def to_json(self) -> dict[str, Any]:
         """Make plain types; speeds in m/s, lengths in timesteps, shares from 0 to 1."""
         threshold = gymnasium.spec(self.env_id).reward_threshold
@@ -139,6 +159,11 @@ class Evaluation:
             "seed": self.seed,
             "solved": threshold is not None and self.mean_return >= threshold,
             **self.summary(),
+            **(
+                {"crossed": self.crossed(), "falls_at": self.falls_at()}
+                if self.env_id == HARDCORE_ID
+                else {}
+            ),
             "gait": self.gait(),
         }
 
@@ -151,23 +176,37 @@ class _FreshStatistics:
     """
 
     def __init__(self, model: Model) -> None:
-        self.model = dataclasses.replace(
-            model, normalizer=ObservationNormalizer((OBSERVATION_DIM,))
-        )
+        self.normalizer = ObservationNormalizer((OBSERVATION_DIM,))
+        self.policy = make_policy(dataclasses.replace(model, normalizer=self.normalizer))
 
     def __call__(self, observation: FloatArray) -> FloatArray:
-        self.model.normalizer.update(torch.from_numpy(observation)[None])
-        return self.model.act(observation)
+        self.normalizer.update(torch.from_numpy(observation)[None])
+        return self.policy(observation)
+
+
+class _Remembering:
+    """A policy with a memory, which begins empty."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.recollection: Recollection | None = None
+
+    def __call__(self, observation: FloatArray) -> FloatArray:
+        latest = torch.from_numpy(observation)[None]
+        if self.recollection is None:
+            self.recollection = Recollection(self.model.memory, latest)
+        else:
+            self.recollection.see(latest, torch.tensor([False]))
+        return self.model.act(self.recollection.recall()[0].numpy())
 
 
 def make_policy(model: Model, statistics: Statistics = "saved") -> Policy:
-    """Make the greedy policy of a model; a `fresh` one serves one episode only."""
-    if statistics == "saved":
-        return model.act
+    """Make the greedy policy of a model for one episode."""
+    if statistics == "fresh":
+        return _FreshStatistics(model)
     if statistics == "none":
-        empty = ObservationNormalizer((OBSERVATION_DIM,))
-        return dataclasses.replace(model, normalizer=empty).act
-    return _FreshStatistics(model)
+        model = dataclasses.replace(model, normalizer=ObservationNormalizer((OBSERVATION_DIM,)))
+    return model.act if model.memory.frames == 1 else _Remembering(model)
 
 
 def _run_one(model: tuple[bytes, bytes], statistics: Statistics, env_id: str, seed: int) -> Episode:

@@ -8,6 +8,7 @@ the run and is never a score.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bipedal.checkpoint import Model
-from bipedal.envs import make_warp_engine
+from bipedal.envs import HARDCORE_ID, make_warp_engine
 from bipedal.evaluate import Evaluation, evaluate, worker_pool
 from bipedal.logs import Row
 from bipedal.processes import usable_cores
@@ -67,10 +68,11 @@ class EngineExaminer:
 
     def __init__(self, env_id: str, episodes: int) -> None:
         """Make room for `episodes` episodes with each gain."""
+        self._env_id = env_id
         self._engine = make_warp_engine(env_id, episodes * len(GREEDY_GAINS), EVALUATION_SEED)
 
     def _play(self, model: Model, seed: int, gains: Sequence[float]) -> list[Trials]:
-        return play_trials(model.actor, model.normalizer, self._engine, seed, gains)
+        return play_trials(model, self._engine, seed, gains)
 
     def evaluate(self, model: Model) -> Answer:
         """Play some episodes with every gain there is to try."""
@@ -78,7 +80,8 @@ class EngineExaminer:
         summaries = [played.summary() for played in trials]
         best = max(range(len(summaries)), key=lambda index: summaries[index]["mean_return"])
         gain = GREEDY_GAINS[best]
-        return Answer({**summaries[best], "gain": gain}, gain)
+        crossed = _columns(self._env_id, trials[best].crossings.rates())
+        return Answer({**summaries[best], **crossed, "gain": gain}, gain)
 
     def play(self, model: Model, gain: float, part: int) -> npt.NDArray[np.float64]:
         """Play a part of the confirming episodes with one gain; returns their returns."""
@@ -106,7 +109,8 @@ class GymnasiumExaminer:
             for name, value in result.gait().items()
             if not isinstance(value, dict)
         }
-        return Answer({**result.summary(), **gait}, 1.0)
+        crossed = _columns(self._env_id, result.crossed())
+        return Answer({**result.summary(), **crossed, **gait}, 1.0)
 
     def play(self, model: Model, gain: float, part: int) -> npt.NDArray[np.float64]:
         """Play a part of the confirming episodes; returns their returns."""
@@ -123,6 +127,15 @@ class GymnasiumExaminer:
         """End the processes."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+
+
+def _columns(env_id: str, crossed: Mapping[str, float | None]) -> dict[str, float]:
+    """Shares of obstacles crossed as columns, where there are obstacles."""
+    if env_id != HARDCORE_ID:
+        return {}
+    return {
+        f"crossed/{kind}": math.nan if share is None else share for kind, share in crossed.items()
+    }
 
 
 EXAMINERS: Mapping[str, Callable[[str, int], Examiner]] = {
@@ -153,11 +166,11 @@ def on_cpu(model: Model) -> Model:
     """Return the model where Gymnasium's environment can ask it: a copy if it is elsewhere."""
     if model.actor.log_std.device.type == "cpu":
         return model
-    return Model(
-        copy.deepcopy(model.actor).cpu(),
-        copy.deepcopy(model.critic).cpu(),
-        copy.deepcopy(model.normalizer).cpu(),
-        model.info,
+    return dataclasses.replace(
+        model,
+        actor=copy.deepcopy(model.actor).cpu(),
+        critic=copy.deepcopy(model.critic).cpu(),
+        normalizer=copy.deepcopy(model.normalizer).cpu(),
     )
 
 
@@ -167,4 +180,4 @@ def with_gain(model: Model, gain: float) -> Model:
         return model
     actor = copy.deepcopy(model.actor)
     actor.scale_output(gain)
-    return Model(actor, model.critic, model.normalizer, model.info)
+    return dataclasses.replace(model, actor=actor)

@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bipedal.obstacles import terrain_boxes
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -108,6 +110,7 @@ class Trajectory:
     joint_speeds: Floats  # (T, 4) rad/s
     joint_torques: Floats  # (T, 4) N m, what the motors applied; at most 80 * |action|
     rewards: Floats  # (T,) raw
+    boxes: Floats  # (B, 4) m: left, bottom, right, top of stumps, stairs and pit walls
     start_x: float  # m, hull x after reset
     terminated: bool
     truncated: bool
@@ -132,7 +135,7 @@ class TrajectoryRecorder:
         self._lower_legs = (walker.legs[1], walker.legs[3])
         self._joints = tuple(walker.joints)
         self._edges = np.array([walker.terrain_x, walker.terrain_y], dtype=np.float64)
-        self._blocks = _terrain_blocks(walker) if walker.hardcore else np.empty((0, 3))
+        self._boxes = terrain_boxes(walker) if walker.hardcore else np.empty((0, 4))
         self._env_id = "" if env.spec is None else str(env.spec.id)
         self._seed = seed
         self._start_x = float(self._hull.position.x)
@@ -186,15 +189,16 @@ class TrajectoryRecorder:
             foot_contact=contacts[:, :2],
             upper_contact=contacts[:, 2:],
             foot_position=lower_legs[:, :, :2] + to_tip,
-            knee_height=knee[:, :, 1] - _ground_height(knee[:, :, 0], self._edges, self._blocks),
+            knee_height=knee[:, :, 1] - _ground_height(knee[:, :, 0], self._edges, self._boxes),
             hull_position=states[:, 0:2],
             hull_velocity=states[:, 2:4],
             hull_angle=states[:, 4],
-            ground_height=_ground_height(states[:, 0], self._edges, self._blocks),
+            ground_height=_ground_height(states[:, 0], self._edges, self._boxes),
             joint_angles=states[:, 11:15],
             joint_speeds=states[:, 15:19],
             joint_torques=states[:, 19:23],
             rewards=states[:, 23],
+            boxes=self._boxes,
             start_x=self._start_x,
             terminated=bool(terminated),
             truncated=bool(truncated),
@@ -207,18 +211,10 @@ def _touches(body: Any) -> bool:
     return any(edge.contact.touching for edge in body.contacts)
 
 
-def _terrain_blocks(walker: Any) -> Floats:
-    """Hardcore's stumps, stairs and pit walls, all upright boxes: (N, 3) left, right, top in m."""
-    shapes = [fixture.shape for body in walker.terrain for fixture in body.fixtures]
-    boxes = [np.array(shape.vertices) for shape in shapes if len(shape.vertices) == 4]
-    rows = [(box[:, 0].min(), box[:, 0].max(), box[:, 1].max()) for box in boxes]
-    return np.array(rows, dtype=np.float64).reshape(-1, 3)
-
-
-def _ground_height(x: Floats, edges: Floats, blocks: Floats) -> Floats:
-    """Highest terrain at each x. edges (2, M) x and y, blocks (N, 3), all in m -> like x."""
+def _ground_height(x: Floats, edges: Floats, boxes: Floats) -> Floats:
+    """Highest terrain at each x. edges (2, M) x and y, boxes (B, 4), all in m -> like x."""
     height: Floats = np.interp(x, edges[0], edges[1])
-    for left, right, top in blocks:
+    for left, _, right, top in boxes:
         under = (left <= x) & (x <= right)
         height[under] = np.maximum(height[under], top)
     return height

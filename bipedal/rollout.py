@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bipedal.config import Memory
 from bipedal.envs import Step, VectorEngine
+from bipedal.memory import Recollection
 from bipedal.models import Actor, Critic, gaussian_log_prob
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
 
@@ -31,7 +33,7 @@ class Rollout(NamedTuple):
     """T timesteps of N environments; autoreset rows are not in it."""
 
     observations: Tensor
-    """(T, N, O) normalised as the policy saw them, float32."""
+    """(T, N, F·O) the F observations the policy saw at once, normalised, float32."""
     actions: Tensor
     """(T, N, A) as sampled; the environment clips them to ±1."""
     log_probs: Tensor
@@ -67,11 +69,13 @@ class Collector:
         device: torch.device,
         generator: torch.Generator,
         reward_floor: float,
+        memory: Memory,
     ) -> None:
         """Reset the engine and make room for rollouts of `steps` timesteps.
 
-        `generator` (on the CPU) samples the actions; rewards in a rollout are at least
-        `reward_floor` before they are scaled, those of episodes' statistics are raw.
+        `memory` says which observations the policy is shown at once. `generator` (on the CPU)
+        samples the actions; rewards in a rollout are at least `reward_floor` before they are
+        scaled, those of episodes' statistics are raw.
         """
         self.engine = engine
         self.normalizer = normalizer
@@ -81,17 +85,18 @@ class Collector:
         self.reward_floor = reward_floor
         self._returns = np.zeros(engine.num_envs)
         self._lengths = np.zeros(engine.num_envs, dtype=np.int64)
-        self._observation = self._tensor(engine.reset())
+        first = self._tensor(engine.reset())
+        self._recollection = Recollection(memory, first)
 
         def room(*width: int, dtype: torch.dtype = torch.float32) -> Tensor:
             return torch.empty(steps, engine.num_envs, *width, dtype=dtype, device=device)
 
-        observation_dim = self._observation.shape[-1]
+        observation_dim = first.shape[-1]
         self._raw_observations = room(observation_dim)
         self._raw_rewards = room(dtype=torch.float64)
         self._means = room(action_dim)
         self._rollout = Rollout(
-            observations=room(observation_dim),
+            observations=room(memory.frames * observation_dim),
             actions=room(action_dim),
             log_probs=room(),
             rewards=room(),
@@ -113,14 +118,15 @@ class Collector:
         """
         rollout = self._rollout
         episodes: list[EpisodeStatistics] = []
-        cuts: list[tuple[int, int, Tensor]] = []  # (t, environment, final observation)
+        cuts: list[tuple[int, int, Tensor]] = []  # (t, environment, what was seen at the end)
         log_std = actor.bounded_log_std()
         # The noise first, with the actions on top: a step then costs one addition.
         noise = torch.randn(rollout.actions.shape, generator=self.generator)
         rollout.actions.copy_(noise.to(self.device)).mul_(log_std.exp())
         for t in range(len(rollout.actions)):
-            self._raw_observations[t] = self._observation
-            rollout.observations[t] = self.normalizer(self._observation)
+            seen = self._recollection.recall()
+            self._raw_observations[t] = seen[:, 0]
+            rollout.observations[t] = self.normalizer(seen).flatten(-2)
             self._means[t] = actor(rollout.observations[t])
             rollout.actions[t] += self._means[t]
             step = self.engine.step(rollout.actions[t].cpu().numpy())
@@ -132,9 +138,10 @@ class Collector:
             self._lengths += 1
             for env in np.flatnonzero(done):
                 if not step.terminated[env]:
-                    cuts.append((t, int(env), self._tensor(step.final_observation[env])))
+                    final = self._tensor(step.final_observation[env])
+                    cuts.append((t, int(env), self._recollection.imagine(int(env), final)))
                 episodes.append(self._end_episode(int(env), step))
-            self._observation = self._tensor(step.observation)
+            self._recollection.see(self._tensor(step.observation), rollout.done[t])
 
         rollout.log_probs.copy_(gaussian_log_prob(self._means, log_std, rollout.actions))
         self._judge(critic, cuts)
@@ -166,9 +173,9 @@ class Collector:
         values, next_values = self._rollout.values, self._rollout.next_values
         values.copy_(critic(self._rollout.observations))
         next_values[:-1] = values[1:]
-        next_values[-1] = critic(self.normalizer(self._observation))
-        for t, env, observation in cuts:
-            next_values[t, env] = critic(self.normalizer(observation))
+        next_values[-1] = critic(self.normalizer(self._recollection.recall()).flatten(-2))
+        for t, env, seen in cuts:
+            next_values[t, env] = critic(self.normalizer(seen).flatten(-2))
 
     def state(self) -> dict[str, Any]:
         """Everything but the networks and the generator that the next rollout depends on."""
@@ -176,7 +183,7 @@ class Collector:
             "engine": {name: torch.tensor(a) for name, a in self.engine.state().items()},
             "normalizer": copy.deepcopy(self.normalizer.state_dict()),
             "reward_scaler": copy.deepcopy(self.reward_scaler.state_dict()),
-            "observation": self._observation.clone(),
+            "recollection": self._recollection.state(),
             "returns": torch.tensor(self._returns),
             "lengths": torch.tensor(self._lengths),
         }
@@ -186,6 +193,6 @@ class Collector:
         self.engine.restore({name: t.numpy() for name, t in state["engine"].items()})
         self.normalizer.load_state_dict(state["normalizer"])
         self.reward_scaler.load_state_dict(state["reward_scaler"])
-        self._observation = state["observation"].to(self.device)
+        self._recollection.restore(state["recollection"])
         self._returns = state["returns"].numpy().copy()
         self._lengths = state["lengths"].numpy().copy()

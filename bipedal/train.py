@@ -28,6 +28,7 @@ from bipedal.config import TrainConfig
 from bipedal.curriculum import Curriculum
 from bipedal.envs import ACTION_DIM, ENGINES, OBSERVATION_DIM
 from bipedal.errors import RunFailedError, UserError
+from bipedal.evaluate import make_policy
 from bipedal.examiner import EVALUATION_SEED, EXAMINERS, confirm, on_cpu, with_gain
 from bipedal.logs import RunLog
 from bipedal.models import Actor, Critic, flatten_parameters
@@ -140,6 +141,7 @@ class Trainer:
                 device=self.device,
                 generator=self.generator,
                 reward_floor=config.reward_floor,
+                memory=self.model.memory,
             )
         except BaseException:
             self.close()
@@ -364,7 +366,7 @@ class Trainer:
         path = self.run_dir / "videos" / f"iteration_{self.iteration}.mp4"
         try:
             record_episode(
-                on_cpu(with_gain(self.model, self.gain)).act,
+                make_policy(on_cpu(with_gain(self.model, self.gain))),
                 self.config.env_id,
                 EVALUATION_SEED,
                 path,
@@ -437,8 +439,9 @@ def _initial_model(config: TrainConfig, models_dir: Path) -> Model:
     """
     if config.init_from is None:
         generator = torch.Generator().manual_seed(config.seed)
+        observation_dim = config.frames * OBSERVATION_DIM
         actor = Actor(
-            OBSERVATION_DIM,
+            observation_dim,
             ACTION_DIM,
             hidden_sizes=config.hidden_sizes,
             activation=config.activation,
@@ -449,13 +452,13 @@ def _initial_model(config: TrainConfig, models_dir: Path) -> Model:
             generator=generator,
         )
         critic = Critic(
-            OBSERVATION_DIM,
+            observation_dim,
             hidden_sizes=config.hidden_sizes,
             activation=config.activation,
             layer_norm=config.layer_norm,
             generator=generator,
         )
-        return Model(actor, critic, ObservationNormalizer((OBSERVATION_DIM,)), {})
+        return Model(actor, critic, ObservationNormalizer((OBSERVATION_DIM,)), {}, config.memory)
     start = models_dir / "checkpoint_0.pth"
     model = load_model(start if start.exists() else config.init_from)
     if not start.exists():
@@ -469,9 +472,12 @@ def _with_real_sizes(config: TrainConfig) -> TrainConfig:
     """Write the sizes of the model to start from into the configuration of the run."""
     if config.init_from is None:
         return config
-    actor = load_model(config.init_from).actor
+    model = load_model(config.init_from)
+    actor = model.actor
     return replace(
         config,
+        frames=model.memory.frames,
+        frame_stride=model.memory.stride,
         hidden_sizes=actor.hidden_sizes,
         activation=actor.activation,
         layer_norm=actor.layer_norm,

@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from bipedal.checkpoint import Model
 from bipedal.evaluate import summarise_episodes
-from bipedal.models import Actor
-from bipedal.normalizer import ObservationNormalizer
+from bipedal.memory import Recollection
+from bipedal.obstacles import NONE, Crossings, count_crossings
+from bipedal.physics.constants import START_X
 
 if TYPE_CHECKING:
     from bipedal.physics.engine import WarpEngine
@@ -34,6 +36,8 @@ class Trials:
     """(E,)"""
     distances: npt.NDArray[np.float64]
     """(E,) metres walked."""
+    crossings: Crossings
+    """Obstacles that they met and crossed."""
 
     def summary(self) -> Mapping[str, float]:
         """Mean return and so on, by the names of `evaluate --json`."""
@@ -42,8 +46,7 @@ class Trials:
 
 @torch.no_grad()
 def play_trials(
-    actor: Actor,
-    normalizer: ObservationNormalizer,
+    model: Model,
     engine: WarpEngine,
     seed: int,
     gains: Sequence[float] = (1.0,),
@@ -53,17 +56,20 @@ def play_trials(
     The environments are shared out evenly among `gains`, in that order; the mean action is
     tanh(gain · network). Returns the trials of each gain.
     """
+    actor = model.actor
     device = actor.log_std.device
     share = engine.num_envs // len(gains)
     gain = torch.tensor(gains, device=device).repeat_interleave(share)[:, None]
-    observation = engine.reset(seed)
+    recollection = Recollection(model.memory, torch.tensor(engine.reset(seed), device=device))
+    obstacles = engine.obstacles()
     returns = np.zeros(engine.num_envs)
     lengths = np.zeros(engine.num_envs, dtype=np.int64)
     fell = np.zeros(engine.num_envs, dtype=np.bool_)
     distances = np.zeros(engine.num_envs)
     running = np.ones(engine.num_envs, dtype=np.bool_)
+    begun = torch.zeros(engine.num_envs, dtype=torch.bool)  # what comes after an end is not counted
     while running.any():
-        seen = normalizer(torch.from_numpy(observation).to(device))
+        seen = model.normalizer(recollection.recall()).flatten(-2)
         step = engine.step(torch.tanh(gain * actor.net(seen)).cpu().numpy())
         returns += np.where(running, step.reward, 0.0)
         lengths += running
@@ -71,6 +77,13 @@ def play_trials(
         fell[ended] = step.fell[ended]
         distances[ended] = step.distance[ended]
         running &= ~ended
-        observation = step.observation
+        recollection.see(torch.tensor(step.observation, device=device), begun)
     parts = [slice(index * share, (index + 1) * share) for index in range(len(gains))]
-    return [Trials(returns[p], lengths[p], fell[p], distances[p]) for p in parts]
+    crossings = [
+        count_crossings(standing, START_X + walked)
+        for standing, walked in zip(obstacles, distances, strict=True)
+    ]
+    return [
+        Trials(returns[p], lengths[p], fell[p], distances[p], sum(crossings[p], NONE))
+        for p in parts
+    ]

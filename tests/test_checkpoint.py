@@ -21,6 +21,7 @@ import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,10 @@ from bipedal.checkpoint import (
     statistics_path,
     temporary_path,
 )
-from bipedal.config import MAX_HIDDEN_LAYERS, MAX_WIDTH
+from bipedal.config import MAX_HIDDEN_LAYERS, MAX_WIDTH, Memory
+from bipedal.envs import ACTION_DIM, OBSERVATION_DIM
 from bipedal.errors import UserError
+from bipedal.models import Actor, Critic
 from bipedal.safe_pickle import parse_statistics
 
 Contents = dict[str, Any]
@@ -161,6 +164,37 @@ def test_models_of_any_size_come_back_bit_for_bit(
     # Without hidden layers there is neither activation nor LayerNorm to come back.
     assert loaded.actor.activation == activation
     np.testing.assert_array_equal(loaded.act(observations(1)[0]), model.act(observations(1)[0]))
+
+
+def with_memory(model: Model, memory: Memory) -> Model:
+    """The same robot with other networks, which are shown several observations."""
+    width = memory.frames * OBSERVATION_DIM
+    actor = Actor(width, ACTION_DIM, hidden_sizes=(5,))
+    return replace(model, actor=actor, critic=Critic(width, hidden_sizes=(5,)), memory=memory)
+
+
+def test_a_memory_comes_back(tmp_path: Path, model: Model) -> None:
+    remembering = with_memory(model, Memory(frames=3, stride=4))
+    save_model(tmp_path / "m.pth", remembering)
+    loaded = load_model(tmp_path / "m.pth")
+    assert loaded.memory == (3, 4)
+    shown = np.stack(observations(3))
+    np.testing.assert_array_equal(loaded.act(shown), remembering.act(shown))
+    facts = describe_model(tmp_path / "m.pth")
+    assert (facts["frames"], facts["frame_stride"], facts["layers"]) == (3, 4, "72-5-4")
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [[0, 1], [1, 0], [65, 1], [2, 1024], [1, 10**30], [2], [2.0, 1], "2", [True, 1], [2, 1]],
+)
+def test_an_impossible_memory_is_refused(tmp_path: Path, model: Model, memory: object) -> None:
+    """The last one is possible, but not with networks that are shown one observation."""
+    path = tmp_path / "m.pth"
+    save_model(path, model)
+    contents = torch.load(path, weights_only=True)
+    torch.save({**contents, "memory": memory}, path)
+    assert_refused(path)
 
 
 def test_the_largest_network_that_may_be_trained_can_be_loaded(

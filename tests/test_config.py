@@ -66,6 +66,8 @@ def test_the_seed_preset_has_the_numbers_of_the_notebook() -> None:
         "curriculum_share": 0.0,
         "max_grad_norm": 0.5,
         "adam_epsilon": 1e-8,
+        "frames": 1,
+        "frame_stride": 1,
         "hidden_sizes": (256, 256),
         "activation": "relu",
         "layer_norm": True,
@@ -110,7 +112,8 @@ ABOVE_0 = [
     "total_timesteps", "num_envs", "rollout_steps", "minibatch_size", "epochs",
     "policy_learning_rate", "critic_learning_rate", "target_kl", "gamma", "final_gamma",
     "clip_range", "max_grad_norm", "adam_epsilon", "std_min", "std_max", "final_std_max",
-    "restart_std_max", "anneal_timesteps", "checkpoint_interval", "evaluation_episodes", "best_window",
+    "restart_std_max", "anneal_timesteps", "checkpoint_interval", "evaluation_episodes",
+    "best_window", "frames", "frame_stride",
 ]  # fmt: skip
 FROM_0 = [
     "seed", "gae_lambda", "entropy_coefficient",
@@ -124,6 +127,8 @@ INVALID: list[tuple[str, Any]] = [
     *(("reward_floor", value) for value in (1.0, math.nan)),
     *(("curriculum_share", value) for value in (-0.1, 1.1, math.nan)),
     ("curriculum_share", 0.5),  # flat ground has nothing to grow
+    ("frames", 65),
+    ("frame_stride", 1025),
     ("preset", "nope"),
     ("env_id", "CartPole-v1"),
     ("env_id", ""),

@@ -38,6 +38,18 @@ def test_an_evaluation_tells_the_same_columns(engine: str, walker: Model) -> Non
     assert ("gait/class" in row) == (engine == "gymnasium")
 
 
+@pytest.mark.parametrize("engine", EXAMINERS)
+def test_on_hardcore_it_tells_what_was_crossed(engine: str, walker: Model) -> None:
+    ours = EXAMINERS[engine]("BipedalWalkerHardcore-v3", 4)
+    try:
+        row, _ = ours.evaluate(walker)
+    finally:
+        ours.close()
+    shares = [float(row[f"crossed/{kind}"]) for kind in ("stump", "stairs", "pit")]
+    assert all(share <= 1.0 for share in shares if share == share)  # NaN where none was met
+    assert any(share < 1.0 for share in shares)  # it has only ever seen flat ground
+
+
 def test_the_gain_that_does_best_is_found() -> None:
     """A walker whose last layer is far too strong is best scaled down."""
     model = with_gain(load_model("pretrained:walker"), 2.5)

@@ -66,6 +66,7 @@ def make_trajectory(
         joint_speeds=np.full((steps, 4), joint_speed),
         joint_torques=np.full((steps, 4), torque),
         rewards=np.zeros(steps),
+        boxes=np.empty((0, 4)),
         start_x=5.0,
         terminated=fell,
         truncated=not fell,

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from bipedal.config import Memory
 from bipedal.envs import EngineState, FloatArray, Step
 from bipedal.models import Actor, Critic, gaussian_log_prob
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
 from bipedal.rollout import Collector
+
+LATEST = Memory()
 
 
 class CountingEngine:
@@ -56,7 +59,9 @@ class CountingEngine:
         pass
 
 
-def make_collector(engine: CountingEngine, steps: int, reward_floor: float = -100.0) -> Collector:
+def make_collector(
+    engine: CountingEngine, steps: int, reward_floor: float = -100.0, memory: Memory = LATEST
+) -> Collector:
     return Collector(
         engine,
         ObservationNormalizer((3,)),
@@ -66,6 +71,7 @@ def make_collector(engine: CountingEngine, steps: int, reward_floor: float = -10
         device=torch.device("cpu"),
         generator=torch.Generator().manual_seed(0),
         reward_floor=reward_floor,
+        memory=memory,
     )
 
 
@@ -92,6 +98,20 @@ class TestCollect:
         assert rollout.observations[:, 1].tolist() == [[1, 0, t] for t in range(5)]
         assert rollout.terminated[:, 0].tolist() == [False, False, True, False, False]
         assert not rollout.done[:, 1].any()
+
+    def test_a_memory_is_in_the_rows_and_in_the_values(self) -> None:
+        torch.manual_seed(0)
+        actor, critic = Actor(6, 2, hidden_sizes=(4,)), Critic(6, hidden_sizes=(4,))
+        engine = CountingEngine([{2: "truncated"}])
+        collector = make_collector(engine, 3, memory=Memory(frames=2))
+        rollout, _ = collector.collect(actor, critic)
+        expected = [[0, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0], [0, 1, 0, 0, 1, 0]]
+        assert rollout.observations[:, 0].tolist() == expected
+        # row 1 was cut off after (0, 0, 2), which has (0, 0, 1) behind it
+        following = [expected[1], [0, 0, 2, 0, 0, 1], [0, 1, 1, 0, 1, 0]]
+        torch.testing.assert_close(
+            rollout.next_values[:, 0], critic(torch.tensor(following, dtype=torch.float32))
+        )
 
     def test_next_values(self, networks: tuple[Actor, Critic]) -> None:
         """After a row: the next row; at a time limit: the final observation; last: the waiting."""

@@ -226,6 +226,14 @@ class TestResume:
         }
         assert len(rates) > 1
 
+    def test_a_memory_goes_on_where_it_was(self, tmp_path: Path) -> None:
+        config = replace(TOY, frames=3, frame_stride=2)
+        train.train(config, tmp_path / "whole")
+        train.train(config, tmp_path / "parts", should_stop=lambda: True)
+        train.train(config, tmp_path / "parts", resume=True)
+        assert_same_run(tmp_path / "whole", tmp_path / "parts")
+        assert load_model(tmp_path / "parts").memory == (3, 2)
+
     def test_a_curriculum_goes_on_where_it_was(self, tmp_path: Path) -> None:
         config = replace(
             TOY,

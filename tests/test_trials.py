@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from bipedal.checkpoint import load_model
+from bipedal.checkpoint import Model, load_model
+from bipedal.config import Memory
 from bipedal.envs import FloatArray, Step
 from bipedal.evaluate import evaluate
-from bipedal.models import Actor
+from bipedal.models import Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
+from bipedal.obstacles import Kind, Obstacle
+from bipedal.physics.constants import START_X
 from bipedal.physics.engine import WarpEngine
 from bipedal.trials import Trials, play_trials
 
@@ -31,7 +34,15 @@ class ScriptedEngine:
     def reset(self, seed: int) -> FloatArray:
         self.seeds.append(seed)
         self.time = np.zeros(self.num_envs, dtype=np.int64)
-        return np.ones((self.num_envs, 3), dtype=np.float32)
+        return self._seen()
+
+    def _seen(self) -> FloatArray:
+        return np.repeat(self.time[:, None], 3, axis=1).astype(np.float32)
+
+    def obstacles(self) -> list[list[Obstacle]]:
+        assert not self.time.any(), "the terrain of this episode"
+        stump = Obstacle(Kind.STUMP, START_X + 2.0, START_X + 2.5)  # behind REACH of 1 m
+        return [[stump] for _ in self.lengths]
 
     def step(self, actions: FloatArray) -> Step:
         assert actions.shape == (self.num_envs, 2)
@@ -40,13 +51,18 @@ class ScriptedEngine:
         over = self.time % np.array(self.lengths) == 0
         falls = over & np.array(self.fall)
         reward = np.where(falls, -100.0, float(self.seeds[-1]))
-        seen = np.ones((self.num_envs, 3), dtype=np.float32)
+        seen = self._seen()
         return Step(seen, reward, falls, over & ~falls, seen, 0.5 * self.time)
 
 
+def make_model(frames: int = 1) -> Model:
+    width = 3 * frames
+    actor, critic = Actor(width, 2, hidden_sizes=(4,)), Critic(width, hidden_sizes=(4,))
+    return Model(actor, critic, ObservationNormalizer((3,)), {}, Memory(frames))
+
+
 def play(engine: ScriptedEngine, **options: object) -> list[Trials]:
-    actor, normalizer = Actor(3, 2, hidden_sizes=(4,)), ObservationNormalizer((3,))
-    return play_trials(actor, normalizer, engine, 7, **options)  # type: ignore[arg-type]
+    return play_trials(make_model(), engine, 7, **options)  # type: ignore[arg-type]
 
 
 def test_each_environment_plays_one_whole_episode() -> None:
@@ -70,14 +86,31 @@ def test_the_environments_are_shared_out_among_the_gains() -> None:
 
 
 def test_a_gain_is_a_factor_on_the_last_layer() -> None:
-    actor = Actor(3, 2, hidden_sizes=(4,))
-    scaled = copy.deepcopy(actor)
+    model = make_model()
+    actor, scaled = model.actor, copy.deepcopy(model.actor)
     scaled.scale_output(0.5)
     engine = ScriptedEngine()
-    normalizer = ObservationNormalizer((3,))
-    play_trials(actor, normalizer, engine, 7, (1.0, 0.5))  # type: ignore[arg-type]
+    play_trials(model, engine, 7, (1.0, 0.5))  # type: ignore[arg-type]
     with torch.no_grad():
-        expected = torch.stack([actor(torch.ones(3)), scaled(torch.ones(3))])
+        seen = torch.full((3,), 3.0)  # at the last action
+        expected = torch.stack([actor(seen), scaled(seen)])
+    np.testing.assert_allclose(engine.actions, expected, rtol=1e-6)
+
+
+def test_obstacles_are_counted_by_gain() -> None:
+    near, far = play(ScriptedEngine(lengths=(1, 3, 9), fall=(True,) * 3), gains=(1.0,) * 3)[::2]
+    assert near.crossings.rates() == {"stump": None, "stairs": None, "pit": None}
+    assert far.crossings.rates() == {"stump": 1.0, "stairs": None, "pit": None}
+
+
+def test_a_policy_with_a_memory_is_shown_it() -> None:
+    """The scripted engine's observation is the time."""
+    engine = ScriptedEngine(lengths=(4,), fall=(False,))
+    model = make_model(frames=3)
+    play_trials(model, engine, 7)  # type: ignore[arg-type]
+    with torch.no_grad():
+        shown = torch.tensor([3.0, 2.0, 1.0]).repeat_interleave(3)
+        expected = model.actor(shown)[None]
     np.testing.assert_allclose(engine.actions, expected, rtol=1e-6)
 
 
@@ -86,7 +119,7 @@ def test_trials_tell_what_gymnasium_would() -> None:
     model = load_model("pretrained:walker")
     engine = WarpEngine("BipedalWalker-v3", 16, 0)
     try:
-        (trials,) = play_trials(model.actor, model.normalizer, engine, 0)
+        (trials,) = play_trials(model, engine, 0)
     finally:
         engine.close()
     scored = evaluate(model, "BipedalWalker-v3", episodes=2).to_json()

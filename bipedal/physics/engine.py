@@ -18,6 +18,7 @@ import warp as wp
 
 from bipedal.envs import ACTION_DIM, ENV_IDS, OBSERVATION_DIM, FloatArray, Step, check_seed
 from bipedal.errors import UserError
+from bipedal.obstacles import Obstacle, find_obstacles
 from bipedal.physics.broadphase import Sweep
 from bipedal.physics.constants import DT, NUM_BODIES
 from bipedal.physics.lanes import LANES, Real
@@ -340,6 +341,12 @@ class WarpEngine:
         """
         body = self.walkers.body.numpy()[: self.num_envs]
         return np.concatenate([body["center"], body["angle"][..., None]], axis=-1)
+
+    def obstacles(self) -> list[list[Obstacle]]:
+        """What stands in the way of each environment's current episode."""
+        boxes = self.ground.box.numpy()[: self.num_envs]
+        counts = self.ground.box_count.numpy()[: self.num_envs]
+        return [find_obstacles(box[:count]) for box, count in zip(boxes, counts, strict=True)]
 
     def touching(self) -> npt.NDArray[np.bool_]:
         """Which bodies (N, 5) truly touch the ground; observations 8 and 13 say something else."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bipedal.gait import DT
+from bipedal.obstacles import Kind
 from bipedal.viewer.data import Run, Table, points
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def draw_run(run: Run, walk: Trajectory | None) -> dict[str, Figure]:
     figures = {
         "learning_curve": draw_learning_curve(run.metrics, run.evaluations, run.reward_threshold),
         "gait_diagram": None if walk is None else draw_gait_diagram(walk),
+        "obstacles": draw_obstacles(run.metrics, run.evaluations),
         "gait_over_training": draw_gait_over_training(run.evaluations),
         **{name: draw_columns(run.metrics, panels) for name, _, panels in CHARTS},
     }
@@ -249,6 +251,25 @@ def draw_gait_over_training(evaluations: Table) -> Figure | None:
         if label.startswith("share"):
             axis.set_ylim(-0.03, 1.03)
             _legend(axis)
+    return figure
+
+
+def draw_obstacles(metrics: Table, evaluations: Table) -> Figure | None:
+    """Obstacles that greedy evaluations crossed, and how hard the terrains of training were."""
+    if not any(points(evaluations, f"crossed/{kind}")[0].size for kind in Kind):
+        return None
+    curriculum = points(metrics, "charts/difficulty")[0].size > 0
+    figure, axes = _panels((WIDE[0], 4.6 if curriculum else 3.0), [1.6, 1.0][: 1 + curriculum])
+    for kind, colour in zip(Kind, (BLUE, ORANGE, GREEN), strict=True):
+        _line(axes[0], evaluations, f"crossed/{kind}", colour, kind, marker="o", markersize=3)
+    _label(axes[0], "share of obstacles crossed, greedy policy, full difficulty")
+    _legend(axes[0])
+    if curriculum:
+        _line(axes[1], metrics, "charts/difficulty", PURPLE)
+        _label(axes[1], "difficulty of the terrains in training (1 is Gymnasium's)")
+    for axis in axes:
+        axis.set_ylim(-0.03, 1.03)
+    axes[-1].set_xlabel(TIMESTEPS, fontsize=8.5, color=MUTED)
     return figure
 
 

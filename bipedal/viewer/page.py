@@ -73,6 +73,8 @@ def make_page(
             section("The walk", _walk(episode, video), "two"),
             section("Gait diagram", card(chart("gait_diagram"))),
         ]
+    if "obstacles" in figures:
+        sections.append(section("Obstacles", card(chart("obstacles"))))
     training = "".join(card(chart(name, "chart"), title) for name, title, _ in CHARTS)
     sections += [
         section("Gait over training", card(chart("gait_over_training"))),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bipedal.checkpoint import atomic_write, load_model
 from bipedal.errors import UserError
-from bipedal.evaluate import Episode, run_episode
+from bipedal.evaluate import Episode, make_policy, run_episode
 from bipedal.video import record_episode
 from bipedal.viewer.data import Run, read_run
 from bipedal.viewer.figures import draw_run
@@ -58,7 +58,7 @@ def _play_best_model(
         model = load_model(run_dir)
         env_id = str(model.info.get("env_id") or run.settings.get("env_id"))
         video = run_dir / "videos" / "best_model.mp4"
-        record_episode(model.act, env_id, seed, video, video_seconds)
-        return run_episode(model.act, env_id, seed), video.read_bytes(), ""
+        record_episode(make_policy(model), env_id, seed, video, video_seconds)
+        return run_episode(make_policy(model), env_id, seed), video.read_bytes(), ""
     except UserError as error:
         return None, b"", f"The best model could not be shown: {error}"

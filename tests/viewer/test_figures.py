@@ -7,7 +7,7 @@ import pytest
 
 from bipedal.envs import FloatArray
 from bipedal.evaluate import run_episode
-from bipedal.viewer.figures import draw_gait_diagram, draw_learning_curve
+from bipedal.viewer.figures import draw_gait_diagram, draw_learning_curve, draw_obstacles
 
 
 def sway(observation: FloatArray) -> FloatArray:
@@ -41,3 +41,25 @@ def test_learning_curve_draws_every_known_number() -> None:
     np.testing.assert_array_equal(curve.get_xydata(), [[1.0, -90.0], [3.0, 310.0]])
     assert list(threshold.get_ydata()) == [300.0, 300.0]
     assert draw_learning_curve({}, {}, 300.0) is None
+
+
+def test_obstacles_are_drawn_where_some_were_met() -> None:
+    """One curve a kind, and the difficulty beneath where training had a curriculum."""
+    time = np.array([1e6, 2e6, 3e6])
+    never = np.full(3, np.nan)
+    evaluations = {
+        "timesteps": time,
+        "crossed/stump": np.array([0.1, 0.5, 0.9]),
+        "crossed/stairs": never,
+        "crossed/pit": np.array([np.nan, 0.2, 0.3]),
+    }
+    figure = draw_obstacles({"timesteps": time}, evaluations)
+    assert figure is not None
+    (axis,) = figure.axes
+    curves = {str(line.get_label()): list(line.get_ydata()) for line in axis.lines}  # type: ignore[arg-type]
+    assert curves == {"stump": [0.1, 0.5, 0.9], "pit": [0.2, 0.3]}
+    metrics = {"timesteps": time, "charts/difficulty": np.array([0.0, 0.4, 1.0])}
+    figure = draw_obstacles(metrics, evaluations)
+    assert figure is not None
+    assert list(figure.axes[1].lines[0].get_ydata()) == [0.0, 0.4, 1.0]  # type: ignore[arg-type]
+    assert draw_obstacles(metrics, {"timesteps": time, "mean_return": time}) is None
