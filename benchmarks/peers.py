@@ -34,11 +34,11 @@ TQC_TIMESTEPS = 500_000
 def make_envpool(num_envs: int, seed: int) -> Any:
     """EnvPool's walkers as one of Stable-Baselines3's vector environments."""
     import envpool
-    from stable_baselines3.common.vec_env import VecEnv
 
     from bipedal.processes import usable_cores
+    from bipedal.studies.vec_env import PlainVecEnv
 
-    class EnvPoolVecEnv(VecEnv):
+    class EnvPoolVecEnv(PlainVecEnv):
         def __init__(self) -> None:
             self.pool = envpool.make(
                 ENV_ID,
@@ -52,37 +52,18 @@ def make_envpool(num_envs: int, seed: int) -> Any:
         def reset(self) -> Any:
             return self.pool.reset()[0]
 
-        def step_async(self, actions: Any) -> None:
-            self.actions = actions
-
         def step_wait(self) -> Any:
             seen, rewards, terminated, truncated, _ = self.pool.step(self.actions)
             done = terminated | truncated
-            infos: list[dict[str, Any]] = [{} for _ in range(num_envs)]
+            infos = self.tell_ends(terminated, truncated, seen)
             over = np.flatnonzero(done)
             if len(over):  # EnvPool would wait for the next step; here an episode begins at once
                 seen = seen.copy()
-                for index in over:
-                    infos[index]["terminal_observation"] = seen[index].copy()
-                    infos[index]["TimeLimit.truncated"] = bool(
-                        truncated[index] and not terminated[index]
-                    )
                 seen[over] = self.pool.reset(over)[0]
             return seen, rewards, done, infos
 
         def close(self) -> None:
             self.pool.close()
-
-        def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-            return [None] * num_envs
-
-        def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None: ...
-
-        def env_method(self, method_name: str, *args: Any, **kwargs: Any) -> list[Any]:
-            return []
-
-        def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-            return [False] * num_envs
 
     return EnvPoolVecEnv()
 

@@ -28,10 +28,9 @@ from queue import SimpleQueue
 from tables import write_table
 
 from bipedal.checkpoint import load_state
+from bipedal.evaluate import FINAL_SEED
 
 BIPEDAL = [sys.executable, "-m", "bipedal.cli"]
-SCORE_SEED = 1_000_000
-"""First terrain of the scores: seen neither in training nor in choosing the best model."""
 
 
 def train_one(
@@ -66,7 +65,7 @@ def train_one(
                 if name == "final" and solved:
                     scores["final"] = scores["best"]
                     continue
-                answer = call("evaluate", str(model), "--seed", str(SCORE_SEED), "--json")
+                answer = call("evaluate", str(model), "--seed", str(FINAL_SEED), "--json")
                 scores[name] = json.loads(answer)
     except Exception as error:
         return {"preset": preset, "seed": seed, "status": f"failed: {error}"}

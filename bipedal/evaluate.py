@@ -35,6 +35,9 @@ from bipedal.processes import signals_held
 Policy = Callable[[FloatArray], FloatArray]
 """One raw observation (24,) to one action (4,), both float32."""
 
+FINAL_SEED = 1_000_000
+"""First terrain of a closing score; neither training nor its evaluations play these."""
+
 Statistics = Literal["saved", "none", "fresh"]
 """Which observation statistics a policy is shown the world through."""
 

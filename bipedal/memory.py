@@ -22,7 +22,9 @@ class Recollection:
 
     def __init__(self, memory: Memory, first: Tensor) -> None:
         """Begin an episode in every environment with the observations `first` (N, O)."""
-        self._ages = torch.arange(memory.frames) * memory.stride
+        ages = torch.arange(memory.frames) * memory.stride
+        # Row p: the places of what is shown when the latest observation stands at p.
+        self._places = (torch.arange(memory.span)[:, None] - ages) % memory.span
         self._ring = first.expand(memory.span, *first.shape).clone()
         self._latest = 0
 
@@ -35,12 +37,11 @@ class Recollection:
 
     def recall(self) -> Tensor:
         """What the policy is shown, (N, frames, O), the latest first."""
-        return self._ring[(self._latest - self._ages) % len(self._ring)].transpose(0, 1)
+        return self._ring[self._places[self._latest]].transpose(0, 1)
 
     def imagine(self, env: int, observation: Tensor) -> Tensor:
         """What it would be shown if `observation` (O,) came next: (frames, O). Changes nothing."""
-        places = (self._latest + 1 - self._ages) % len(self._ring)
-        shown = self._ring[places, env]
+        shown = self._ring[self._places[(self._latest + 1) % len(self._ring)], env]
         shown[0] = observation
         return shown
 

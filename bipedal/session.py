@@ -15,14 +15,12 @@ from types import FrameType
 from bipedal.checkpoint import Model, atomic_write, load_model
 from bipedal.config import TrainConfig
 from bipedal.errors import UserError
-from bipedal.evaluate import Evaluation, Statistics, evaluate, worker_pool
+from bipedal.evaluate import FINAL_SEED, Evaluation, Statistics, evaluate, worker_pool
 from bipedal.processes import usable_cores
 from bipedal.progress import TrainingDisplay, console, track_items
 from bipedal.train import train
 
 RUNS = Path("runs")
-FINAL_SEED = 1_000_000
-"""First terrain of the closing score; neither training nor its evaluations play these."""
 
 
 def _say(sentence: str) -> None:

@@ -1,5 +1,7 @@
 """What steers a run: the same questions to both examiners."""
 
+from contextlib import closing
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -24,11 +26,8 @@ def walker() -> Model:
 
 @pytest.mark.parametrize("engine", EXAMINERS)
 def test_an_evaluation_tells_the_same_columns(engine: str, walker: Model) -> None:
-    ours = EXAMINERS[engine]("BipedalWalker-v3", 2)
-    try:
+    with closing(EXAMINERS[engine]("BipedalWalker-v3", 2)) as ours:
         row, gain = ours.evaluate(walker)
-    finally:
-        ours.close()
     assert row.keys() >= {
         "mean_return", "std_return", "min_return", "max_return", "fall_rate", "mean_length",
         "mean_speed",
@@ -40,11 +39,8 @@ def test_an_evaluation_tells_the_same_columns(engine: str, walker: Model) -> Non
 
 @pytest.mark.parametrize("engine", EXAMINERS)
 def test_on_hardcore_it_tells_what_was_crossed(engine: str, walker: Model) -> None:
-    ours = EXAMINERS[engine]("BipedalWalkerHardcore-v3", 4)
-    try:
+    with closing(EXAMINERS[engine]("BipedalWalkerHardcore-v3", 4)) as ours:
         row, _ = ours.evaluate(walker)
-    finally:
-        ours.close()
     shares = [float(row[f"crossed/{kind}"]) for kind in ("stump", "stairs", "pit")]
     assert all(share <= 1.0 for share in shares if share == share)  # NaN where none was met
     assert any(share < 1.0 for share in shares)  # it has only ever seen flat ground
@@ -53,23 +49,17 @@ def test_on_hardcore_it_tells_what_was_crossed(engine: str, walker: Model) -> No
 def test_the_gain_that_does_best_is_found() -> None:
     """A walker whose last layer is far too strong is best scaled down."""
     model = with_gain(load_model("pretrained:walker"), 2.5)
-    ours = EngineExaminer("BipedalWalker-v3", 16)
-    try:
+    with closing(EngineExaminer("BipedalWalker-v3", 16)) as ours:
         row, gain = ours.evaluate(model)
-    finally:
-        ours.close()
     assert gain == row["gain"] == min(GREEDY_GAINS)
 
 
 @pytest.mark.parametrize("engine", EXAMINERS)
 def test_the_parts_of_a_confirmation_are_other_terrains(engine: str, walker: Model) -> None:
-    ours = EXAMINERS[engine]("BipedalWalker-v3", 2)
-    try:
+    with closing(EXAMINERS[engine]("BipedalWalker-v3", 2)) as ours:
         parts = [ours.play(walker, 1.0, part).tolist() for part in (0, 1)]
         again = ours.play(walker, 1.0, 0).tolist()
         weaker = ours.play(walker, 0.3, 0).tolist()
-    finally:
-        ours.close()
     assert parts[0] == again
     assert not set(parts[0]) & set(parts[1])
     assert parts[0] != weaker

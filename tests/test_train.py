@@ -107,6 +107,20 @@ def assert_same_run(first: Path, second: Path) -> None:
         assert without_clock(first / table) == without_clock(second / table)
 
 
+def assert_resumes_exactly(config: TrainConfig, folder: Path, *, stop_after: int) -> None:
+    """A run that stops after some iterations and is resumed equals one that does not: `whole`."""
+    train.train(config, folder / "whole")
+    iterations: list[Progress] = []
+    train.train(
+        config,
+        folder / "parts",
+        on_iteration=iterations.append,
+        should_stop=lambda: len(iterations) == stop_after,
+    )
+    train.train(config, folder / "parts", resume=True)
+    assert_same_run(folder / "whole", folder / "parts")
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_dir = tmp_path_factory.mktemp("uninterrupted") / "run"
@@ -211,16 +225,7 @@ class TestResume:
         self, uninterrupted: Path, tmp_path: Path
     ) -> None:
         config = replace(TOY, learning_rate_schedule="adaptive", init_from=str(uninterrupted))
-        train.train(config, tmp_path / "whole")
-        iterations: list[Progress] = []
-        train.train(
-            config,
-            tmp_path / "parts",
-            on_iteration=iterations.append,
-            should_stop=lambda: len(iterations) == 3,
-        )
-        train.train(config, tmp_path / "parts", resume=True)
-        assert_same_run(tmp_path / "whole", tmp_path / "parts")
+        assert_resumes_exactly(config, tmp_path, stop_after=3)
         rates = {
             row["charts/policy_learning_rate"] for row in read_rows(tmp_path / "whole/metrics.csv")
         }
@@ -228,10 +233,7 @@ class TestResume:
 
     def test_a_memory_goes_on_where_it_was(self, tmp_path: Path) -> None:
         config = replace(TOY, frames=3, frame_stride=2)
-        train.train(config, tmp_path / "whole")
-        train.train(config, tmp_path / "parts", should_stop=lambda: True)
-        train.train(config, tmp_path / "parts", resume=True)
-        assert_same_run(tmp_path / "whole", tmp_path / "parts")
+        assert_resumes_exactly(config, tmp_path, stop_after=1)
         assert load_model(tmp_path / "parts").memory == (3, 2)
 
     def test_a_curriculum_goes_on_where_it_was(self, tmp_path: Path) -> None:
@@ -245,16 +247,7 @@ class TestResume:
             reward_floor=-10.0,
             evaluation_interval=8,
         )
-        train.train(config, tmp_path / "whole")
-        iterations: list[Progress] = []
-        train.train(
-            config,
-            tmp_path / "parts",
-            on_iteration=iterations.append,
-            should_stop=lambda: len(iterations) == 2,
-        )
-        train.train(config, tmp_path / "parts", resume=True)
-        assert_same_run(tmp_path / "whole", tmp_path / "parts")
+        assert_resumes_exactly(config, tmp_path, stop_after=2)
         rows = read_rows(tmp_path / "whole/metrics.csv")
         difficulties = [float(row["charts/difficulty"]) for row in rows]
         assert difficulties[0] < 0.3

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from bipedal.checkpoint import Model, load_model, save_model
 from bipedal.config import DEFAULT
 from bipedal.envs import OBSERVATION_DIM
-from bipedal.evaluate import Policy, run_episode
+from bipedal.evaluate import FINAL_SEED, Policy, run_episode
 from bipedal.models import Critic
-from bipedal.studies.study import SCORE_SEED, Claim, Measure, Result, Study, Trial
+from bipedal.studies.study import Claim, Measure, Result, Study, Trial
 from bipedal.train import Progress, train
 
 SECONDS = 90.0
@@ -85,7 +84,6 @@ class Snapshots:
 
 def run(trial: Trial) -> Result:
     """Learn until the clock has run down, then score what was kept on the way."""
-    torch.set_num_threads(1)
     if trial.arm == "PPO":
         kept, load = _learn_ppo(trial)
     elif trial.arm in GROUPS:
@@ -96,7 +94,7 @@ def run(trial: Trial) -> Result:
     for timesteps, seconds, path in kept:
         policy = load(path)
         played = [
-            run_episode(policy, DEFAULT.env_id, SCORE_SEED + episode, keep_trajectory=False)
+            run_episode(policy, DEFAULT.env_id, FINAL_SEED + episode, keep_trajectory=False)
             for episode in range(EPISODES)
         ]
         curve.append(

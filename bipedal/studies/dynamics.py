@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bipedal.checkpoint import load_model
 from bipedal.config import SEED
 from bipedal.studies.study import Measure, Result, Study, Trial
 from bipedal.studies.training import checkpoints, learning_curve, score, score_row, train_in
@@ -34,7 +35,7 @@ def run(trial: Trial) -> Result:
             name: round(float(np.mean([float(row[column]) for row in part if row[column]])), 3)
             for name, column in COLUMNS.items()
         }
-        played = score(path, config.env_id, EPISODES)
+        played = score(load_model(path), config.env_id, EPISODES)
         rows.append({"condition": STUDY.conditions[phase], **means, **score_row(played)})
     return Result(rows, learning_curve(run_dir, "metrics.csv", "charts/episodic_return_mean"))
 

@@ -58,7 +58,8 @@ def run(trial: Trial) -> Result:
         config = replace(config, init_from=str(start))
     run_dir = train_in(trial, config)
     curve = learning_curve(run_dir, "evaluations.csv", "mean_return")
-    return Result([score_row(score(run_dir, config.env_id, EPISODES))], curve)
+    played = score(load_model(run_dir), config.env_id, EPISODES)
+    return Result([score_row(played)], curve)
 
 
 def _changed_walker(*, forget: bool) -> Model:

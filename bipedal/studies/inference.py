@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-
 from bipedal.checkpoint import Model, load_model
 from bipedal.config import DEFAULT
-from bipedal.evaluate import Statistics, evaluate
-from bipedal.studies.study import SCORE_SEED, Claim, Measure, Result, Study, Trial
-from bipedal.studies.training import checkpoints, score_row, train_in
+from bipedal.evaluate import Statistics
+from bipedal.studies.study import Claim, Measure, Result, Study, Trial
+from bipedal.studies.training import checkpoints, score, score_row, train_in
 
 EPISODES = 50
 SAVED, MISSING, FRESH = "saved with the model", "none", "fresh, estimated on the way"
@@ -21,7 +19,6 @@ def run(trial: Trial) -> Result:
     """Train until solved, then play the best model with five kinds of statistics."""
     config = replace(DEFAULT, checkpoint_interval=25)
     run_dir = train_in(trial, config)
-    torch.set_num_threads(1)
     model = load_model(run_dir)
 
     def seen_through(other: Model) -> Model:
@@ -36,9 +33,7 @@ def run(trial: Trial) -> Result:
     ]
     rows = []
     for condition, changed, statistics in tried:
-        played = evaluate(
-            changed, config.env_id, episodes=EPISODES, seed=SCORE_SEED, statistics=statistics
-        )
+        played = score(changed, config.env_id, EPISODES, statistics)
         rows.append({"condition": condition, **score_row(played)})
     return Result(rows)
 

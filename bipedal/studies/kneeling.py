@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from bipedal.checkpoint import load_model
 from bipedal.config import SEED
 from bipedal.gait import GaitClass
 from bipedal.studies.study import Claim, Measure, Result, Study, Trial
@@ -47,7 +48,7 @@ def run(trial: Trial) -> Result:
         **{**CELLS, **LEVERS}[trial.arm],
     )
     found = checkpoints(train_in(trial, config, checkpoints=PARTS))
-    scores = [score(path, config.env_id, EPISODES) for path in found]
+    scores = [score(load_model(path), config.env_id, EPISODES) for path in found]
     classes = {
         f"after_{100 * (part + 1) // PARTS}_%": played.gait()["class"]
         for part, played in enumerate(scores)

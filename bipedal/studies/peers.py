@@ -53,7 +53,7 @@ def torque_table(bins: int) -> FloatArray:
 
 def make_venv(num_envs: int, seed: int, bins: int | None = None) -> Any:
     """Our engine as a vector environment of Stable-Baselines3; discrete if `bins` are given."""
-    from stable_baselines3.common.vec_env import VecEnv
+    from bipedal.studies.vec_env import PlainVecEnv
 
     table = None if bins is None else torque_table(bins)
     observations = gymnasium.spaces.Box(-np.inf, np.inf, (OBSERVATION_DIM,), np.float32)
@@ -63,7 +63,7 @@ def make_venv(num_envs: int, seed: int, bins: int | None = None) -> Any:
         else gymnasium.spaces.Discrete(len(table))
     )
 
-    class EngineVecEnv(VecEnv):  # type: ignore[misc]
+    class EngineVecEnv(PlainVecEnv):
         def __init__(self) -> None:
             self.engine = WarpEngine("BipedalWalker-v3", num_envs, seed)
             super().__init__(num_envs, observations, actions)
@@ -72,32 +72,16 @@ def make_venv(num_envs: int, seed: int, bins: int | None = None) -> Any:
             return self.engine.reset().copy()
 
         def step_async(self, actions: npt.NDArray[Any]) -> None:
-            self.actions = actions if table is None else table[actions]
+            super().step_async(actions if table is None else table[actions])
 
         def step_wait(self) -> Any:
             step = self.engine.step(self.actions)
             done = step.terminated | step.truncated
-            infos: list[dict[str, Any]] = [{} for _ in range(num_envs)]
-            for env in np.flatnonzero(done):
-                infos[env] = {
-                    "terminal_observation": step.final_observation[env].copy(),
-                    "TimeLimit.truncated": bool(step.truncated[env] and not step.terminated[env]),
-                }
+            infos = self.tell_ends(step.terminated, step.truncated, step.final_observation)
             return step.observation.copy(), step.reward.astype(np.float32), done, infos
 
         def close(self) -> None:
             self.engine.close()
-
-        def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-            return [None] * num_envs
-
-        def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None: ...
-
-        def env_method(self, method_name: str, *args: Any, **kwargs: Any) -> list[Any]:
-            return []
-
-        def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-            return [False] * num_envs
 
     return EngineVecEnv()
 
@@ -161,21 +145,19 @@ def save_peer(model: Any, path: Path) -> None:
 
 def greedy_policy(model: Any, path: Path) -> Callable[[FloatArray], FloatArray]:
     """Of a loaded model: raw observation to action, through the statistics beside `path`."""
-    beside = path.with_suffix(".npz")
-    mean, scale = np.zeros(OBSERVATION_DIM), np.ones(OBSERVATION_DIM)
-    if beside.exists():
-        statistics = np.load(beside, allow_pickle=False)
-        mean, scale = statistics["mean"], 1.0 / np.sqrt(statistics["var"] + 1e-8)
-    normalized = beside.exists()
 
-    def act(observation: FloatArray) -> FloatArray:
-        seen = observation
-        if normalized:
-            seen = np.clip((observation - mean) * scale, -10.0, 10.0).astype(np.float32)
+    def act(seen: FloatArray) -> FloatArray:
         action: FloatArray = model.predict(seen, deterministic=True)[0]
         return action
 
-    return act
+    beside = path.with_suffix(".npz")
+    if not beside.exists():
+        return act
+    statistics = np.load(beside, allow_pickle=False)
+    mean, scale = statistics["mean"], 1.0 / np.sqrt(statistics["var"] + 1e-8)
+    return lambda observation: act(
+        np.clip((observation - mean) * scale, -10.0, 10.0).astype(np.float32)
+    )
 
 
 def load_peer(name: str, path: Path) -> Callable[[FloatArray], FloatArray]:

@@ -16,8 +16,6 @@ Row = Mapping[str, Any]
 """Plain values by column."""
 FIRST_SEED = 1000
 """Reporting seeds count from here; what a study was tuned with is below 100."""
-SCORE_SEED = 1_000_000
-"""First terrain of the scores: seen neither in training nor in choosing the best model."""
 
 
 class Trial(NamedTuple):

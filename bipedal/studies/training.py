@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from bipedal.checkpoint import load_model
+from bipedal.checkpoint import Model
 from bipedal.config import TrainConfig
 from bipedal.errors import UserError
-from bipedal.evaluate import Evaluation, evaluate
-from bipedal.studies.study import SCORE_SEED, Row, Trial
+from bipedal.evaluate import FINAL_SEED, Evaluation, Statistics, evaluate
+from bipedal.studies.study import Row, Trial
 from bipedal.train import train
 
 CURVE_POINTS = 80
@@ -40,10 +38,9 @@ def train_in(trial: Trial, config: TrainConfig, checkpoints: int | None = None) 
     return run_dir
 
 
-def score(model: str | Path, env_id: str, episodes: int) -> Evaluation:
+def score(model: Model, env_id: str, episodes: int, statistics: Statistics = "saved") -> Evaluation:
     """Greedy episodes in Gymnasium's own environment, in this process."""
-    torch.set_num_threads(1)
-    return evaluate(load_model(model), env_id, episodes=episodes, seed=SCORE_SEED)
+    return evaluate(model, env_id, episodes=episodes, seed=FINAL_SEED, statistics=statistics)
 
 
 def checkpoints(run_dir: Path) -> list[Path]:
