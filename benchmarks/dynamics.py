@@ -16,9 +16,9 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from tables import write_table
 
 from bipedal.gait import Gait, classify
+from bipedal.tables import write_table
 from bipedal.viewer.data import Table, read_table
 
 PHASES = 5

@@ -24,9 +24,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
-from tables import write_table
 
 from bipedal.config import get_preset
+from bipedal.tables import write_table
 from bipedal.train import Progress, Trainer, train
 
 SIZES = (64, 256, 1024, 4096, 16384)

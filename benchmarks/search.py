@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from tables import write_table
 
 from bipedal.config import DEFAULT, TrainConfig
+from bipedal.tables import write_table
 from bipedal.train import train
 
 STORAGE = Path("runs/search.log")

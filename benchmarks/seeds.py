@@ -25,10 +25,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
-from tables import write_table
-
 from bipedal.checkpoint import load_state
 from bipedal.evaluate import FINAL_SEED
+from bipedal.tables import write_table
 
 BIPEDAL = [sys.executable, "-m", "bipedal.cli"]
 

@@ -47,7 +47,8 @@ from bipedal.processes import usable_cores
 
 sys.path.insert(0, str(Path(__file__).parent))
 import peers
-from tables import write_table
+
+from bipedal.tables import write_table
 
 ENV_ID = "BipedalWalker-v3"
 CONTENDERS = {

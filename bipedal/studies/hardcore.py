@@ -81,13 +81,13 @@ STUDY = Study(
     "statistics, against the `default` preset annealed over the budget with a constant discount: "
     "from the same walker, with a beginner's noise; from scratch; from scratch with a fall that "
     "costs 10 instead of 100 in training, with obstacles that grow with success for four fifths "
-    "of the budget (`curriculum_share`), with both; and all of it together. Four million timesteps "
-    "each on our engine, which rank the levers and solve nothing. The best model of a run, by its "
-    f"own evaluations, plays {EPISODES} fresh episodes in Gymnasium's own environment: raw reward, "
-    "full obstacles. The curves are those evaluations.",
+    "of the budget (`curriculum_share`), with both; and all of it together. Three million "
+    "timesteps each on our engine, which rank the levers and solve nothing. The best model of a "
+    f"run, by its own evaluations, plays {EPISODES} fresh episodes in Gymnasium's own environment: raw "
+    "reward, full obstacles. The curves are those evaluations.",
     arms=tuple(ARMS),
     trial=run,
-    timesteps=4_000_000,
+    timesteps=3_000_000,
     seeds=5,
     measures=(Measure("return", "return"), Measure("fall_rate", "falls, share", digits=2)),
     claims=(

@@ -6,10 +6,8 @@ README.md and its figures.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from bipedal.gait import GaitClass
 from bipedal.studies.statistics import interquartile_mean
 from bipedal.studies.study import Measure, Row, Study
 from bipedal.studies.summary import summarise_study, values_of
+from bipedal.tables import csv_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,31 +34,30 @@ COLORS = {
 }
 
 
-def write_page(study: Study, rows: Sequence[Row], points: Sequence[Row], command: str) -> Path:
-    """Write everything; returns the page. `rows` and `points` as `runner.collect` gives them."""
+def write_page(
+    study: Study,
+    rows: Sequence[Row],
+    points: Sequence[Row],
+    command: str,
+    facts: Mapping[str, Any],
+) -> Path:
+    """Write everything; returns the page. `rows` and `points` as `runner.collect` gives them.
+
+    `facts` are what trials must have in common to stand in one table.
+    """
     folder = RESULTS / study.name
     folder.mkdir(parents=True, exist_ok=True)
-    summary = {"command": command, **summarise_study(study, rows)}
+    summary = {"command": command, "facts": facts, **summarise_study(study, rows)}
     figures = _draw(study, rows, points, folder)
     files = [
-        (folder / "trials.csv", _csv(rows)),
+        (folder / "trials.csv", csv_text(rows)),
         (folder / "summary.json", json.dumps(summary, indent=1) + "\n"),
         (folder / "README.md", page(study, rows, summary, figures)),
     ]
     if points:
-        files.append((folder / "curves.csv", _csv(points)))
+        files.append((folder / "curves.csv", csv_text(points)))
     atomic_write(*((path, text.encode()) for path, text in files))
     return folder / "README.md"
-
-
-def _csv(rows: Sequence[Row]) -> str:
-    """A table with every column that some row has."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 # The page -----------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 Under runs/studies/NAME/ every trial has a folder ARM/SEED with its `trial.json`: written whole when
 the trial has ended, well or badly. A trial without one has not ended and starts over; so a study
 that is killed loses what was running and no more. A trial that failed is reported with its error,
-and tried again when the study is resumed; the number of attempts stays in its row.
+and tried again when the study is resumed; the number of attempts stays in its row. Where there is
+no such folder, as in a fresh clone, a study that is resumed goes on from its published tables.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ from bipedal.processes import usable_cores
 from bipedal.progress import console
 from bipedal.run_directory import lock_run
 from bipedal.studies import find_study
-from bipedal.studies.page import write_page
+from bipedal.studies.page import RESULTS, write_page
 from bipedal.studies.study import FIRST_SEED, Row, Study, Trial
 from bipedal.studies.trial import RESULT, run_trial
+from bipedal.tables import read_table
 
 RUNS = Path("runs/studies")
 LOG = "log.txt"
@@ -178,6 +180,11 @@ class Plan:
         """Where they are kept."""
         return RUNS / self.study.name
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What trials must have in common to stand in one table."""
+        return {"timesteps": self.timesteps, "bipedal": version("bipedal")}
+
     def trials(self) -> Iterator[Trial]:
         """All of them, seed by seed, so that an unfinished study has whole seeds."""
         for seed in range(FIRST_SEED, FIRST_SEED + self.seeds):
@@ -189,11 +196,13 @@ class Plan:
 @contextmanager
 def open_plan(plan: Plan, *, resume: bool) -> Iterator[None]:
     """Hold the study's folder; `UserError` if it holds other trials, or some and no `resume`."""
-    facts = {"timesteps": plan.timesteps, "bipedal": version("bipedal")}
+    facts = plan.facts
     path = plan.folder / "study.json"
     plan.folder.mkdir(parents=True, exist_ok=True)
     with lock_run(plan.folder):
         if not path.exists():
+            if resume:
+                _adopt_published(plan)
             atomic_write((path, json.dumps(facts).encode()))
         elif not resume:
             raise UserError(
@@ -205,6 +214,43 @@ def open_plan(plan: Plan, *, resume: bool) -> Iterator[None]:
                 f"{json.dumps(facts)}: remove it to begin anew"
             )
         yield
+
+
+COMMON = ("arm", "seed", "status")
+ENDING = ("attempts", "seconds", "error")
+"""Columns of a row that are its trial's."""
+
+
+def _adopt_published(plan: Plan) -> None:
+    """Take over the trials of the study's published tables, if they can be mixed with these."""
+    published = RESULTS / plan.study.name
+    try:
+        summary = json.loads((published / "summary.json").read_text())
+        rows = read_table(published / "trials.csv")
+        curves = published / "curves.csv"
+        points = read_table(curves) if curves.exists() else []
+    except FileNotFoundError:
+        return
+    if summary["facts"] != plan.facts:
+        return
+    for arm, seed in dict.fromkeys((row["arm"], row["seed"]) for row in rows):
+        own = [row for row in rows if (row["arm"], row["seed"]) == (arm, seed)]
+        record: dict[str, Any] = {"status": own[0]["status"]}
+        record |= {name: own[0][name] for name in ENDING if own[0].get(name) is not None}
+        if record["status"] == "done":
+            record["rows"] = [_without(row, (*COMMON, *ENDING)) for row in own]
+            record["curve"] = [
+                _without(point, ("arm", "seed"))
+                for point in points
+                if (point["arm"], point["seed"]) == (arm, seed)
+            ]
+        trial = Trial(arm, seed, plan.timesteps, plan.folder / arm / str(seed))
+        trial.folder.mkdir(parents=True, exist_ok=True)
+        _write_record(trial, record)
+
+
+def _without(row: Row, names: Sequence[str]) -> Row:
+    return {name: value for name, value in row.items() if name not in names}
 
 
 def run_plan(
@@ -280,12 +326,8 @@ def collect(study: Study) -> tuple[list[Row], list[Row]]:
         record = _record(trial)
         if record.get("status") not in ("done", "failed"):
             continue
-        common: dict[str, Any] = {
-            "arm": trial.arm, "seed": trial.seed, "status": record["status"]
-        }  # fmt: skip
-        more: dict[str, Any] = {
-            name: record[name] for name in ("attempts", "seconds", "error") if name in record
-        }
+        common = dict(zip(COMMON, (trial.arm, trial.seed, record["status"]), strict=True))
+        more: dict[str, Any] = {name: record[name] for name in ENDING if name in record}
         found = record.get("rows") or [{"condition": name} for name in study.conditions or (arm,)]
         rows.extend({**common, **row, **more} for row in found)
         points.extend(
@@ -337,7 +379,9 @@ def run_study(
                 run_plan(plan, executor, say)
             finally:
                 rows, points = collect(study)
-                page = write_page(study, rows, points, _command(plan, rows)) if rows else None
+                page = None
+                if rows:
+                    page = write_page(study, rows, points, _command(plan, rows), plan.facts)
     finally:
         executor.close()
     if page is None or all(row["status"] == "failed" for row in rows):

@@ -17,6 +17,7 @@ import pytest
 
 from bipedal.errors import RunFailedError, UserError
 from bipedal.studies import find_study
+from bipedal.studies.page import write_page
 from bipedal.studies.runner import (
     LocalExecutor,
     Plan,
@@ -166,6 +167,37 @@ def test_a_failed_trial_counts_for_all_its_conditions() -> None:
         ("early", "failed"),
         ("late", "failed"),
     ]
+
+
+def publish(plan: Plan) -> None:
+    write_page(plan.study, *collect(plan.study), "bipedal study toy", plan.facts)
+
+
+def test_published_trials_are_not_run_again_where_their_runs_are_gone() -> None:
+    fake = Fake()
+    fake.failing = {("b", 1000)}
+    with open_plan(PLAN, resume=False):
+        run_plan(PLAN, fake)
+    published = collect(STUDY)
+    publish(PLAN)
+    shutil.rmtree(PLAN.folder)
+    longer = dataclasses.replace(PLAN, seeds=3)
+    again = Fake()
+    with open_plan(longer, resume=True):
+        assert collect(STUDY) == published
+        run_plan(longer, again)
+    assert again.ran == [("b", 1000), ("a", 1002), ("b", 1002)]
+    assert [row["attempts"] for row in collect(STUDY)[0]] == [1, 2, 1, 1, 1, 1]
+
+
+def test_published_trials_of_another_budget_stay_out() -> None:
+    with open_plan(PLAN, resume=False):
+        run_plan(PLAN, Fake())
+    publish(PLAN)
+    shutil.rmtree(PLAN.folder)
+    other = dataclasses.replace(PLAN, timesteps=11)
+    with open_plan(other, resume=True):
+        assert collect(STUDY) == ([], [])
 
 
 def test_two_processes_do_not_run_one_study() -> None:

@@ -59,7 +59,7 @@ def test_a_page_tells_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         {"arm": arm, "seed": seed, "timesteps": t, "seconds": t / 10, "return": t * 2.0}
         for arm in ("a", "b") for seed in (1000, 1001) for t in (1, 5, 9)
     ]  # fmt: skip
-    page = write_page(MEASURED, [*ROWS, FAILED], points, "bipedal study toy").read_text()
+    page = write_page(MEASURED, [*ROWS, FAILED], points, "bipedal study toy", {}).read_text()
     folder = Path("results/studies/toy")
     assert {path.name for path in folder.iterdir()} == {
         "README.md", "trials.csv", "curves.csv", "summary.json", "conditions.png", "gait.png",
@@ -73,5 +73,5 @@ def test_a_page_tells_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert page.count("failed |") == 1
     assert "`bipedal study toy`" in page
     assert (folder / "trials.csv").read_text().count("\n") == 1 + 17
-    again = write_page(MEASURED, [*ROWS, FAILED], points, "bipedal study toy").read_text()
+    again = write_page(MEASURED, [*ROWS, FAILED], points, "bipedal study toy", {}).read_text()
     assert again == page
