@@ -83,8 +83,8 @@ STUDY = Study(
     "costs 10 instead of 100 in training, with obstacles that grow with success for four fifths "
     "of the budget (`curriculum_share`), with both; and all of it together. Three million "
     "timesteps each on our engine, which rank the levers and solve nothing. The best model of a "
-    f"run, by its own evaluations, plays {EPISODES} fresh episodes in Gymnasium's own environment: raw "
-    "reward, full obstacles. The curves are those evaluations.",
+    f"run, by its own evaluations, plays {EPISODES} fresh episodes in Gymnasium's own "
+    "environment: raw reward, full obstacles. The curves are those evaluations.",
     arms=tuple(ARMS),
     trial=run,
     timesteps=3_000_000,
