@@ -182,7 +182,8 @@ class StudyArguments:
     jobs: int | None = None
     """Trials at once (default: one a core)."""
     resume: bool = False
-    """Go on with the trials in runs/studies/NAME: none that is done is run again."""
+    """Go on with the trials in runs/studies/NAME, or where that is gone with those of the
+    published tables: none that is done is run again."""
     address: str | None = None
     """Run the trials on this Ray cluster ("local" starts one here) instead of in processes."""
     timesteps: int | None = None
