@@ -243,8 +243,12 @@ def draw_curves(study: Study, points: Sequence[Row]) -> Figure:
     """Return against timesteps and against wall clock: every seed thin, their middle bold."""
     from matplotlib import pyplot as plt
 
-    figure, panels = plt.subplots(1, 2, sharey=True, figsize=(11, 4.4), layout="constrained")
-    for number, name in enumerate(_present(study, points, "arm")):
+    names = _present(study, points, "arm")
+    rows = -(-len(names) // 2)
+    figure, panels = plt.subplots(
+        1, 2, sharey=True, figsize=(11, 4.2 + 0.2 * rows), layout="constrained"
+    )
+    for number, name in enumerate(names):
         mine = [point for point in points if point["arm"] == name]
         color = plt.get_cmap("tab20" if len(study.arms) > 10 else "tab10")(number)
         for axis, column in zip(panels, ("timesteps", "seconds"), strict=True):
@@ -263,9 +267,8 @@ def draw_curves(study: Study, points: Sequence[Row]) -> Figure:
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("return")
-    figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8, frameon=False
-    )
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9, frameon=False)
     return figure
 
 
