@@ -97,10 +97,10 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 def _verdicts(claims: Sequence[dict[str, Any]]) -> str:
     lines = []
     for claim in claims:
-        chance = claim.get("probability")
-        said = (
-            f"{chance['value']:.2f} [{chance['low']:.2f}, {chance['high']:.2f}]" if chance else ""
-        )
+        chance = claim["probability"]
+        said = "" if claim["verdict"] == "not measured" else "no two trials differ"
+        if chance:
+            said = f"{chance['value']:.2f} [{chance['low']:.2f}, {chance['high']:.2f}]"
         lines.append((claim["claim"], f"**{claim['verdict']}**", said))
     return _table(("claim", "verdict", "chance"), lines)
 

@@ -65,9 +65,14 @@ def _judge(claim: Claim, rows: Sequence[Row]) -> dict[str, Any]:
         for condition in pair
     ]
     if not all(len(sample) for sample in samples):
-        return {"claim": claim.text, "verdict": "not measured"}
+        return {"claim": claim.text, "verdict": "not measured", "probability": None}
+    few = min(len(sample) for sample in samples) < FEWEST_SEEDS
+    if len({float(value) for sample in samples for value in sample}) == 1:
+        # A bootstrap of ties would be certain of one half.
+        verdict = "too few seeds" if few else "not supported"
+        return {"claim": claim.text, "verdict": verdict, "probability": None}
     chance = bootstrap(matched_improvement, *samples)
-    if min(len(sample) for sample in samples) < FEWEST_SEEDS:
+    if few:
         verdict = "too few seeds"
     elif chance.low > 0.5:
         verdict = "supported"

@@ -39,6 +39,20 @@ def test_three_seeds_are_too_few_for_a_verdict() -> None:
     assert summarise_study(MEASURED, few)["claims"][0]["verdict"] == "too few seeds"
 
 
+def test_trials_that_are_all_alike_show_nothing_and_have_no_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    alike = [{**row, "return": 5.0} for row in ROWS]
+    claim = summarise_study(MEASURED, alike)["claims"][0]
+    assert (claim["verdict"], claim["probability"]) == ("not supported", None)
+    few = [row for row in alike if row["seed"] < 1003]
+    assert summarise_study(MEASURED, few)["claims"][0]["verdict"] == "too few seeds"
+    page = write_page(MEASURED, alike, [], "bipedal study toy", {}).read_text()
+    assert "| a is higher than b | **not supported** | no two trials differ |" in page
+    assert "| c is higher than a | **not measured** |  |" in page
+
+
 def test_estimates_and_failures_by_condition() -> None:
     found = summarise_study(MEASURED, [*ROWS, FAILED])["conditions"]
     assert found["a"]["return"]["value"] == pytest.approx(203.5)
