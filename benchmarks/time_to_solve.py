@@ -44,11 +44,10 @@ import torch
 from bipedal.checkpoint import load_model
 from bipedal.evaluate import run_episode
 from bipedal.processes import usable_cores
+from bipedal.tables import write_table
 
 sys.path.insert(0, str(Path(__file__).parent))
 import peers
-
-from bipedal.tables import write_table
 
 ENV_ID = "BipedalWalker-v3"
 CONTENDERS = {

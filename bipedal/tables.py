@@ -21,7 +21,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write `csv_text` to a file."""
-    path.write_text(csv_text(rows))
+    path.write_text(csv_text(rows), encoding="utf-8", newline="")
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:
@@ -29,7 +29,7 @@ def read_table(path: Path) -> list[dict[str, Any]]:
 
     An empty cell is None, be it that the value was None or that the row had none.
     """
-    with open(path, newline="") as file:
+    with open(path, encoding="utf-8", newline="") as file:
         return [{name: _value(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
 
 

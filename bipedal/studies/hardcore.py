@@ -85,8 +85,8 @@ STUDY = Study(
     "timesteps each on our engine, which rank the levers and solve nothing. The best model of a "
     f"run, by its own evaluations, plays {EPISODES} fresh episodes in Gymnasium's own "
     "environment: raw reward, full obstacles. The curves are those evaluations. So early a "
-    "robot that stands still earns more than one that runs and falls: so each claim is put to the "
-    "speed as well, which was added when the first returns were seen.",
+    "robot that stands still earns more than one that runs and falls; each claim is therefore put "
+    "to the speed as well, which was added when the first returns were seen.",
     arms=tuple(ARMS),
     trial=run,
     timesteps=3_000_000,

@@ -216,43 +216,6 @@ def open_plan(plan: Plan, *, resume: bool) -> Iterator[None]:
         yield
 
 
-COMMON = ("arm", "seed", "status")
-ENDING = ("attempts", "seconds", "error")
-"""Columns of a row that are its trial's."""
-
-
-def _adopt_published(plan: Plan) -> None:
-    """Take over the trials of the study's published tables, if they can be mixed with these."""
-    published = RESULTS / plan.study.name
-    try:
-        summary = json.loads((published / "summary.json").read_text())
-        rows = read_table(published / "trials.csv")
-        curves = published / "curves.csv"
-        points = read_table(curves) if curves.exists() else []
-    except FileNotFoundError:
-        return
-    if summary["facts"] != plan.facts:
-        return
-    for arm, seed in dict.fromkeys((row["arm"], row["seed"]) for row in rows):
-        own = [row for row in rows if (row["arm"], row["seed"]) == (arm, seed)]
-        record: dict[str, Any] = {"status": own[0]["status"]}
-        record |= {name: own[0][name] for name in ENDING if own[0].get(name) is not None}
-        if record["status"] == "done":
-            record["rows"] = [_without(row, (*COMMON, *ENDING)) for row in own]
-            record["curve"] = [
-                _without(point, ("arm", "seed"))
-                for point in points
-                if (point["arm"], point["seed"]) == (arm, seed)
-            ]
-        trial = Trial(arm, seed, plan.timesteps, plan.folder / arm / str(seed))
-        trial.folder.mkdir(parents=True, exist_ok=True)
-        _write_record(trial, record)
-
-
-def _without(row: Row, names: Sequence[str]) -> Row:
-    return {name: value for name, value in row.items() if name not in names}
-
-
 def run_plan(
     plan: Plan, executor: Executor, say: Callable[[str], None] = lambda text: None
 ) -> None:
@@ -310,6 +273,43 @@ def _record(trial: Trial) -> dict[str, Any]:
 def _status(trial: Trial) -> str:
     status: str = _record(trial).get("status", "waiting")
     return status
+
+
+COMMON = ("arm", "seed", "status")
+ENDING = ("attempts", "seconds", "error")
+"""Columns of a row that are its trial's."""
+
+
+def _adopt_published(plan: Plan) -> None:
+    """Take over the trials of the study's published tables, if they can be mixed with these."""
+    published = RESULTS / plan.study.name
+    try:
+        summary = json.loads((published / "summary.json").read_text())
+        rows = read_table(published / "trials.csv")
+        curves = published / "curves.csv"
+        points = read_table(curves) if curves.exists() else []
+    except FileNotFoundError:
+        return
+    if summary["facts"] != plan.facts:
+        return
+    for arm, seed in dict.fromkeys((row["arm"], row["seed"]) for row in rows):
+        own = [row for row in rows if (row["arm"], row["seed"]) == (arm, seed)]
+        record: dict[str, Any] = {"status": own[0]["status"]}
+        record |= {name: own[0][name] for name in ENDING if own[0].get(name) is not None}
+        if record["status"] == "done":
+            record["rows"] = [_without(row, (*COMMON, *ENDING)) for row in own]
+            record["curve"] = [
+                _without(point, ("arm", "seed"))
+                for point in points
+                if (point["arm"], point["seed"]) == (arm, seed)
+            ]
+        trial = Trial(arm, seed, plan.timesteps, plan.folder / arm / str(seed))
+        trial.folder.mkdir(parents=True, exist_ok=True)
+        _write_record(trial, record)
+
+
+def _without(row: Row, names: Sequence[str]) -> Row:
+    return {name: value for name, value in row.items() if name not in names}
 
 
 def collect(study: Study) -> tuple[list[Row], list[Row]]:
