@@ -6,9 +6,9 @@
 Each seed trains in a process of its own, pinned to one core, or with `--one-by-one` alone on all
 cores, which is how to time it: `wall_seconds` are from launch to exit, imports included. Runs go to
 runs/seeds/ and are never repeated or dropped: one that was cut off is resumed, one that failed has
-a row that says so. Best and final model are scored apart, each over 100 fresh episodes of
-Gymnasium's own environment; a run that stopped because it was solved ends with its best.
-Writes results/seeds-PRESET.csv. Other options are passed on to `bipedal train`.
+a row that says so. Best and final model are scored apart, each over 100 fresh episodes (or
+`--episodes`) of Gymnasium's own environment; a run that stopped because it was solved ends with its
+best. Writes results/seeds-PRESET.csv. Other options are passed on to `bipedal train`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BIPEDAL = [sys.executable, "-m", "bipedal.cli"]
 
 
 def train_one(
-    preset: str, seed: int, cores: SimpleQueue[int | None], extra: Sequence[str]
+    preset: str, seed: int, episodes: int, cores: SimpleQueue[int | None], extra: Sequence[str]
 ) -> dict[str, object]:
     """Train and score one seed on the next free core; returns its row."""
     core = cores.get()
@@ -64,7 +64,8 @@ def train_one(
                 if name == "final" and solved:
                     scores["final"] = scores["best"]
                     continue
-                answer = call("evaluate", str(model), "--seed", str(FINAL_SEED), "--json")
+                many = ["--episodes", str(episodes), "--seed", str(FINAL_SEED)]
+                answer = call("evaluate", str(model), *many, "--json")
                 scores[name] = json.loads(answer)
     except Exception as error:
         return {"preset": preset, "seed": seed, "status": f"failed: {error}"}
@@ -85,6 +86,8 @@ def train_one(
         "cores": 1 if core is not None else len(os.sched_getaffinity(0)),
         "best_mean_return": round(best["mean_return"], 2),
         "best_std_return": round(best["std_return"], 2),
+        "best_iqm_return": round(best["iqm_return"], 2),
+        "best_share_solved": best["share_solved"],
         "best_fall_rate": best["fall_rate"],
         "best_mean_speed": round(best["mean_speed"], 3),
         "best_gait": best["gait"]["class"],
@@ -98,6 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="default")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1000, 1005)))
+    parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--one-by-one", action="store_true")
     parser.add_argument("--out", type=Path)
     args, extra = parser.parse_known_args()
@@ -110,7 +114,11 @@ def main() -> None:
     for core in usable:
         cores.put(core)
     with ThreadPoolExecutor(len(usable)) as pool:
-        rows = list(pool.map(lambda seed: train_one(args.preset, seed, cores, extra), args.seeds))
+
+        def run(seed: int) -> dict[str, object]:
+            return train_one(args.preset, seed, args.episodes, cores, extra)
+
+        rows = list(pool.map(run, args.seeds))
     write_table(out, rows)
     print(out.read_text(), end="")
 

@@ -7,12 +7,23 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
 from bipedal.checkpoint import Model, load_model, save_model
 from bipedal.config import Memory
 from bipedal.envs import FloatArray, make_env
 from bipedal.errors import RunFailedError, UserError
-from bipedal.evaluate import Evaluation, Policy, evaluate, make_policy, run_episode, worker_pool
+from bipedal.evaluate import (
+    Evaluation,
+    Policy,
+    evaluate,
+    interquartile_mean,
+    make_policy,
+    run_episode,
+    worker_pool,
+)
 from bipedal.gait import GaitClass
 from bipedal.models import Activation, Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
@@ -83,6 +94,16 @@ def test_processes_change_nothing(clumsy: Model) -> None:
     assert alone.to_json() == together.to_json()
 
 
+def test_the_interquartile_mean_of_eight_values_by_hand() -> None:
+    values = np.array([100.0, 3.0, 1.0, 4.0, 2.0, 6.0, -50.0, 5.0])
+    assert interquartile_mean(values) == (2 + 3 + 4 + 5) / 4
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=25).map(np.array))
+def test_the_interquartile_mean_is_scipys_trimmed_mean(values: np.ndarray) -> None:
+    assert interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25), abs=1e-9)
+
+
 def test_the_summary_by_hand(clumsy: Model) -> None:
     result = evaluate(clumsy, "BipedalWalker-v3", episodes=3)
     summary = result.to_json()
@@ -95,7 +116,8 @@ def test_the_summary_by_hand(clumsy: Model) -> None:
     assert summary["mean_length"] == pytest.approx(sum(lengths) / 3)
     distance = sum(e.distance for e in result.episodes)
     assert summary["mean_speed"] == pytest.approx(distance / (sum(lengths) / 50))
-    assert summary["solved"] is False
+    assert summary["iqm_return"] == summary["mean_return"]  # of three, nothing is cut off
+    assert (summary["solved"], summary["share_solved"]) == (False, 0.0)
     json.dumps(summary, allow_nan=False)
 
 
@@ -104,6 +126,15 @@ def test_solved_means_gymnasiums_threshold(clumsy: Model, mean: float, solved: b
     episode = run_episode(clumsy.act, "BipedalWalker-v3", 0)
     good = type(episode)(**{**vars(episode), "episodic_return": mean})
     assert Evaluation("BipedalWalker-v3", 0, [good]).to_json()["solved"] is solved
+
+
+def test_the_middle_half_and_the_share_of_solved_episodes(clumsy: Model) -> None:
+    episode = run_episode(clumsy.act, "BipedalWalker-v3", 0)
+    returns = [-50.0, 310.0, 300.0, 290.0, 299.9, 320.0, 330.0, -90.0]
+    played = [type(episode)(**{**vars(episode), "episodic_return": value}) for value in returns]
+    answer = Evaluation("BipedalWalker-v3", 0, played).to_json()
+    assert answer["iqm_return"] == pytest.approx((290.0 + 299.9 + 300.0 + 310.0) / 4)
+    assert answer["share_solved"] == 4 / 8
 
 
 def test_a_process_that_dies_is_reported(clumsy: Model) -> None:

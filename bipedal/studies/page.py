@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bipedal.checkpoint import atomic_write
+from bipedal.evaluate import interquartile_mean
 from bipedal.gait import GaitClass
-from bipedal.studies.statistics import interquartile_mean
 from bipedal.studies.study import Measure, Row, Study
 from bipedal.studies.summary import summarise_study, values_of
 from bipedal.tables import csv_text
@@ -41,7 +41,7 @@ def write_page(
     command: str,
     facts: Mapping[str, Any],
 ) -> Path:
-    """Write everything; returns the page. `rows` and `points` as `runner.collect` gives them.
+    """Write everything; returns the page. `rows` and `points` as `records.collect` gives them.
 
     `facts` are what trials must have in common to stand in one table.
     """
@@ -184,12 +184,17 @@ def draw_conditions(study: Study, rows: Sequence[Row]) -> Figure:
     names = _present(study, rows)
     measures = [measure for measure in study.measures if measure.statistic == "iqm"]
     estimates = summarise_study(study, rows)["conditions"]
-    figure, panels = plt.subplots(
-        1, len(measures), sharey=True, squeeze=False,
-        figsize=(2.2 + 3.4 * len(measures), 1.2 + 0.34 * len(names)), layout="constrained",
+    columns = len(measures) if len(measures) <= 4 else 3
+    lines = -(-len(measures) // columns)
+    figure, grid = plt.subplots(
+        lines, columns, sharey=True, squeeze=False,
+        figsize=(2.2 + 3.4 * columns, lines * (1.2 + 0.34 * len(names))), layout="constrained",
     )  # fmt: skip
+    panels = grid.flatten()
+    for spare in panels[len(measures) :]:
+        spare.set_axis_off()
     jitter = np.random.default_rng(0)
-    for axis, measure in zip(panels[0], measures, strict=True):
+    for axis, measure in zip(panels, measures, strict=False):
         for place, name in enumerate(names):
             values = values_of(rows, name, measure.column)
             spread = place + jitter.uniform(-0.18, 0.18, len(values))
@@ -201,8 +206,8 @@ def draw_conditions(study: Study, rows: Sequence[Row]) -> Figure:
         axis.set_xlabel(measure.title)
         axis.grid(axis="x", alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
-    panels[0][0].set_yticks(range(len(names)), names)
-    panels[0][0].invert_yaxis()
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].invert_yaxis()
     return figure
 
 
@@ -239,30 +244,37 @@ def draw_classes(study: Study, rows: Sequence[Row]) -> Figure:
     return figure
 
 
+MANY_ARMS = 10
+"""With more arms than these their seeds are drawn fainter, and in twenty colours."""
+UNEQUAL = 4.0
+"""Budgets that differ by more than this factor stand on a logarithmic axis."""
+
+
 def draw_curves(study: Study, points: Sequence[Row]) -> Figure:
     """Return against timesteps and against wall clock: every seed thin, their middle bold."""
     from matplotlib import pyplot as plt
 
     names = _present(study, points, "arm")
+    many = len(study.arms) > MANY_ARMS
+    colors = plt.get_cmap("tab20" if many else "tab10")
     rows = -(-len(names) // 2)
     figure, panels = plt.subplots(
         1, 2, sharey=True, figsize=(11, 4.2 + 0.2 * rows), layout="constrained"
     )
-    for number, name in enumerate(names):
-        mine = [point for point in points if point["arm"] == name]
-        color = plt.get_cmap("tab20" if len(study.arms) > 10 else "tab10")(number)
-        for axis, column in zip(panels, ("timesteps", "seconds"), strict=True):
-            curves = []
-            for seed in sorted({point["seed"] for point in mine}):
-                curve = sorted(
-                    (float(point[column]), float(point["return"]))
-                    for point in mine
-                    if point["seed"] == seed
-                )
-                curves.append(np.array(curve).T)
-                axis.plot(*curves[-1], color=color, lw=0.6, alpha=0.3)
-            axis.plot(*_middle(curves), color=color, lw=1.8, label=name)
-    for axis, title in zip(panels, ("timesteps", "wall clock, s"), strict=True):
+    for axis, column, title in zip(
+        panels, ("timesteps", "seconds"), ("timesteps", "wall clock, s"), strict=True
+    ):
+        curves = {name: _curves_of(points, name, column) for name in names}
+        ends = [curve[0, -1] for mine in curves.values() for curve in mine]
+        unequal = max(ends) > UNEQUAL * min(ends)
+        for number, (name, mine) in enumerate(curves.items()):
+            for curve in mine:
+                axis.plot(*curve, color=colors(number), lw=0.6, alpha=0.15 if many else 0.3)
+            middle = _middle(mine, log=unequal)
+            axis.plot(*middle, color=colors(number), lw=1.8, label=name)
+        if unequal:
+            axis.set_xscale("log")
+            axis.set_xlim(left=min(ends) / 10, right=max(ends))
         axis.set_xlabel(title)
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
@@ -272,10 +284,25 @@ def draw_curves(study: Study, points: Sequence[Row]) -> Figure:
     return figure
 
 
-def _middle(curves: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _curves_of(points: Sequence[Row], arm: str, column: str) -> list[np.ndarray]:
+    """Curves of an arm's seeds, (2, points) each: a column and the return."""
+    mine = [point for point in points if point["arm"] == arm]
+    return [
+        np.array(
+            sorted(
+                (float(point[column]), float(point["return"]))
+                for point in mine
+                if point["seed"] == seed
+            )
+        ).T
+        for seed in sorted({point["seed"] for point in mine})
+    ]
+
+
+def _middle(curves: Sequence[np.ndarray], *, log: bool) -> tuple[np.ndarray, np.ndarray]:
     """Interquartile mean of curves (2, points) where all of them are, at 200 places."""
     low = max(curve[0, 0] for curve in curves)
-    high = min(curve[0, -1] for curve in curves)
-    places = np.linspace(low, max(low, high), 200)
+    high = max(low, min(curve[0, -1] for curve in curves))
+    places = np.geomspace(max(low, high / 1e5), high, 200) if log else np.linspace(low, high, 200)
     heights = np.stack([np.interp(places, *curve) for curve in curves], axis=-1)
     return places, np.asarray(interquartile_mean(heights))

@@ -10,21 +10,14 @@ no such folder, as in a fresh clone, a study that is resumed goes on from its pu
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import json
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Protocol
 
 from bipedal.checkpoint import atomic_write
 from bipedal.errors import RunFailedError, UserError
@@ -32,138 +25,19 @@ from bipedal.processes import usable_cores
 from bipedal.progress import console
 from bipedal.run_directory import lock_run
 from bipedal.studies import find_study
-from bipedal.studies.page import RESULTS, write_page
+from bipedal.studies.executors import Executor, LocalExecutor, RayExecutor, TrialFailedError
+from bipedal.studies.page import write_page
+from bipedal.studies.records import (
+    Facts,
+    adopt_published,
+    collect,
+    folder_of,
+    is_done,
+    read_record,
+    trial_of,
+    write_record,
+)
 from bipedal.studies.study import FIRST_SEED, Row, Study, Trial
-from bipedal.studies.trial import RESULT, run_trial
-from bipedal.tables import read_table
-
-RUNS = Path("runs/studies")
-LOG = "log.txt"
-
-
-class TrialFailedError(Exception):
-    """A trial ended without a result; says why in one line."""
-
-
-class StudyStoppedError(Exception):
-    """A trial was cut off because the study is being stopped: it has not ended."""
-
-
-class Executor(Protocol):
-    """Where trials run."""
-
-    jobs: int
-    """How many at once."""
-
-    def run(self, name: str, trial: Trial) -> dict[str, Any]:
-        """Run one trial and wait for it; called by `jobs` threads.
-
-        Raises `TrialFailedError`, or `StudyStoppedError` after `close`.
-        """
-        ...
-
-    def close(self) -> None:
-        """Cut off what is running."""
-        ...
-
-
-class LocalExecutor:
-    """A process for each trial, on one core, so that their clocks can be compared."""
-
-    def __init__(self, jobs: int) -> None:
-        """Give every one of `jobs` trials at once a core, in turn."""
-        self.jobs = jobs
-        self._cores: SimpleQueue[int] = SimpleQueue()
-        usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
-        for job in range(jobs):
-            self._cores.put(usable[job % len(usable)])
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._closed = False
-
-    def run(self, name: str, trial: Trial) -> dict[str, Any]:
-        """Run one trial in a process of its own."""
-        core = self._cores.get()
-        command = [
-            *(sys.executable, "-m", "bipedal.studies.trial", name, trial.arm, str(trial.seed)),
-            *(str(trial.timesteps), str(trial.folder), str(core)),
-        ]
-        try:
-            with open(trial.folder / LOG, "w") as log:
-                # A session of its own: Ctrl-C is the study's; the pipe tells of the study's end.
-                process = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
-                )
-            self._running.add(process)
-            if self._closed:
-                process.kill()
-            code = process.wait()
-            self._running.discard(process)
-        finally:
-            self._cores.put(core)
-        if self._closed:
-            raise StudyStoppedError
-        if code != 0:
-            said = (trial.folder / LOG).read_text(errors="replace").strip().splitlines()
-            raise TrialFailedError(f"exit code {code}: {said[-1] if said else 'it said nothing'}")
-        result: dict[str, Any] = json.loads((trial.folder / RESULT).read_text())
-        return result
-
-    def close(self) -> None:
-        """Kill what is running."""
-        self._closed = True
-        for process in list(self._running):
-            process.kill()
-
-
-class RayExecutor:
-    """A task for each trial on a Ray cluster, one core each."""
-
-    def __init__(self, address: str, jobs: int) -> None:
-        """Connect; `local` starts a cluster of `jobs` cores on this machine."""
-        try:
-            import ray
-        except ImportError:
-            raise UserError("--address needs Ray: pip install 'bipedal[cluster]'") from None
-        self.jobs = jobs
-        self._ray = ray
-        self._closed = False
-        self._running: set[Any] = set()
-        options: dict[str, Any] = {"num_cpus": jobs} if address == "local" else {}
-        try:
-            ray.init(address, include_dashboard=False, log_to_driver=False, **options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise UserError(f"there is no Ray cluster at {address}: {error}") from None
-        self._task = ray.remote(num_cpus=1, max_retries=0)(_run_anywhere)
-
-    def run(self, name: str, trial: Trial) -> dict[str, Any]:
-        """Run one trial somewhere on the cluster."""
-        if self._closed:
-            raise StudyStoppedError
-        task = self._task.remote(name, trial)
-        self._running.add(task)
-        try:
-            result: dict[str, Any] = self._ray.get(task)
-        except self._ray.exceptions.RayError as error:
-            if self._closed:
-                raise StudyStoppedError from None
-            said = str(error).strip().splitlines()
-            raise TrialFailedError(said[-1] if said else type(error).__name__) from None
-        finally:
-            self._running.discard(task)
-        return result
-
-    def close(self) -> None:
-        """End our tasks and leave the cluster."""
-        self._closed = True
-        for task in list(self._running):
-            self._ray.cancel(task, force=True)
-        self._ray.shutdown()
-
-
-def _run_anywhere(name: str, trial: Trial) -> dict[str, Any]:
-    """Run a trial on a machine where its folder does not exist; what it leaves is dropped."""
-    with tempfile.TemporaryDirectory() as folder:
-        return run_trial(name, trial._replace(folder=Path(folder)))
 
 
 @dataclass(frozen=True)
@@ -176,12 +50,7 @@ class Plan:
     timesteps: int
 
     @property
-    def folder(self) -> Path:
-        """Where they are kept."""
-        return RUNS / self.study.name
-
-    @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         """What trials must have in common to stand in one table."""
         return {"timesteps": self.timesteps, "bipedal": version("bipedal")}
 
@@ -189,28 +58,27 @@ class Plan:
         """All of them, seed by seed, so that an unfinished study has whole seeds."""
         for seed in range(FIRST_SEED, FIRST_SEED + self.seeds):
             for arm in self.arms:
-                folder = self.folder / arm / str(seed)
-                yield Trial(arm, seed, self.timesteps, folder)
+                yield trial_of(self.study, arm, seed, self.timesteps)
 
 
 @contextmanager
 def open_plan(plan: Plan, *, resume: bool) -> Iterator[None]:
     """Hold the study's folder; `UserError` if it holds other trials, or some and no `resume`."""
-    facts = plan.facts
-    path = plan.folder / "study.json"
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    with lock_run(plan.folder):
+    facts, folder = plan.facts, folder_of(plan.study)
+    path = folder / "study.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock_run(folder):
         if not path.exists():
             if resume:
-                _adopt_published(plan)
+                adopt_published(plan.study, facts)
             atomic_write((path, json.dumps(facts).encode()))
         elif not resume:
             raise UserError(
-                f"{plan.folder} already holds trials: add --resume to go on with them, or remove it"
+                f"{folder} already holds trials: add --resume to go on with them, or remove it"
             )
         elif json.loads(path.read_text()) != facts:
             raise UserError(
-                f"{plan.folder} holds trials of {path.read_text()}, which cannot be mixed with "
+                f"{folder} holds trials of {path.read_text()}, which cannot be mixed with "
                 f"{json.dumps(facts)}: remove it to begin anew"
             )
         yield
@@ -220,7 +88,7 @@ def run_plan(
     plan: Plan, executor: Executor, say: Callable[[str], None] = lambda text: None
 ) -> None:
     """Run all trials that have not ended well yet; `say` hears of each one that ends."""
-    waiting = [trial for trial in plan.trials() if _status(trial) != "done"]
+    waiting = [trial for trial in plan.trials() if not is_done(trial)]
     total = sum(1 for _ in plan.trials())
     done = total - len(waiting)
     if done:
@@ -243,97 +111,17 @@ def run_plan(
 
 def _settle(name: str, trial: Trial, executor: Executor) -> str:
     """Run a trial and write down how it ended; returns that in a few words."""
-    attempts = _record(trial).get("attempts", 0) + 1
+    attempts = read_record(trial).get("attempts", 0) + 1
     shutil.rmtree(trial.folder, ignore_errors=True)
     trial.folder.mkdir(parents=True)
-    _write_record(trial, {"status": "running", "attempts": attempts})
+    write_record(trial, {"status": "running", "attempts": attempts})
     try:
         result = executor.run(name, trial)
     except TrialFailedError as error:
-        _write_record(trial, {"status": "failed", "attempts": attempts, "error": str(error)[:300]})
+        write_record(trial, {"status": "failed", "attempts": attempts, "error": str(error)[:300]})
         return f"failed, {error}"
-    _write_record(trial, {"status": "done", "attempts": attempts, **result})
+    write_record(trial, {"status": "done", "attempts": attempts, **result})
     return f"{result['seconds']:.0f} s"
-
-
-def _write_record(trial: Trial, record: dict[str, Any]) -> None:
-    atomic_write((trial.folder / "trial.json", json.dumps(record).encode()))
-
-
-def _record(trial: Trial) -> dict[str, Any]:
-    try:
-        record: dict[str, Any] = json.loads((trial.folder / "trial.json").read_text())
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        raise RunFailedError(f"{trial.folder / 'trial.json'} is damaged: remove it") from None
-    return record
-
-
-def _status(trial: Trial) -> str:
-    status: str = _record(trial).get("status", "waiting")
-    return status
-
-
-COMMON = ("arm", "seed", "status")
-ENDING = ("attempts", "seconds", "error")
-"""Columns of a row that are its trial's."""
-
-
-def _adopt_published(plan: Plan) -> None:
-    """Take over the trials of the study's published tables, if they can be mixed with these."""
-    published = RESULTS / plan.study.name
-    try:
-        summary = json.loads((published / "summary.json").read_text())
-        rows = read_table(published / "trials.csv")
-        curves = published / "curves.csv"
-        points = read_table(curves) if curves.exists() else []
-    except FileNotFoundError:
-        return
-    if summary["facts"] != plan.facts:
-        return
-    for arm, seed in dict.fromkeys((row["arm"], row["seed"]) for row in rows):
-        own = [row for row in rows if (row["arm"], row["seed"]) == (arm, seed)]
-        record: dict[str, Any] = {"status": own[0]["status"]}
-        record |= {name: own[0][name] for name in ENDING if own[0].get(name) is not None}
-        if record["status"] == "done":
-            record["rows"] = [_without(row, (*COMMON, *ENDING)) for row in own]
-            record["curve"] = [
-                _without(point, ("arm", "seed"))
-                for point in points
-                if (point["arm"], point["seed"]) == (arm, seed)
-            ]
-        trial = Trial(arm, seed, plan.timesteps, plan.folder / arm / str(seed))
-        trial.folder.mkdir(parents=True, exist_ok=True)
-        _write_record(trial, record)
-
-
-def _without(row: Row, names: Sequence[str]) -> Row:
-    return {name: value for name, value in row.items() if name not in names}
-
-
-def collect(study: Study) -> tuple[list[Row], list[Row]]:
-    """Rows of all trials that have ended, the failed ones too, and points of their curves.
-
-    Those of earlier calls with other arms or seeds are among them.
-    """
-    rows: list[Row] = []
-    points: list[Row] = []
-    folder = RUNS / study.name
-    seeds = sorted({int(path.name) for path in folder.glob("*/*") if path.name.isdecimal()})
-    for seed, arm in itertools.product(seeds, study.arms):
-        trial = Trial(arm, seed, 0, folder / arm / str(seed))
-        record = _record(trial)
-        if record.get("status") not in ("done", "failed"):
-            continue
-        common = dict(zip(COMMON, (trial.arm, trial.seed, record["status"]), strict=True))
-        more: dict[str, Any] = {name: record[name] for name in ENDING if name in record}
-        found = record.get("rows") or [{"condition": name} for name in study.conditions or (arm,)]
-        rows.extend({**common, **row, **more} for row in found)
-        points.extend(
-            {"arm": trial.arm, "seed": trial.seed, **point} for point in record.get("curve", ())
-        )
-    return rows, points
 
 
 def run_study(

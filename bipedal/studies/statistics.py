@@ -28,18 +28,6 @@ class Estimate(NamedTuple):
     high: float
 
 
-def interquartile_mean(values: Values) -> float | Values:
-    """Mean of the middle half: a quarter of the values, rounded down, is cut off at either end.
-
-    `values` (..., n), n > 0; returns (...). Robust to one lucky or failed seed, and of smaller
-    variance than the median. Of fewer than four values it is the plain mean.
-    """
-    ordered = np.sort(values, axis=-1)
-    cut = ordered.shape[-1] // 4
-    mean: float | Values = ordered[..., cut : ordered.shape[-1] - cut].mean(axis=-1)
-    return mean
-
-
 def probability_of_improvement(ours: Values, theirs: Values) -> float | Values:
     """Chance that a random one of `ours` (..., n) exceeds a random one of `theirs` (..., m).
 

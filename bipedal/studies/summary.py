@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from bipedal.evaluate import interquartile_mean
 from bipedal.studies.statistics import (
     Values,
     bootstrap,
-    interquartile_mean,
     matched_improvement,
     share,
 )

@@ -1,4 +1,4 @@
-"""One trial in a process of its own: run by `bipedal.studies.runner`, not by people.
+"""One trial in a process of its own: run by `bipedal.studies.executors`, not by people.
 
     python -m bipedal.studies.trial NAME ARM SEED TIMESTEPS FOLDER CORE
 

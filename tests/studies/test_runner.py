@@ -17,17 +17,10 @@ import pytest
 
 from bipedal.errors import RunFailedError, UserError
 from bipedal.studies import find_study
+from bipedal.studies.executors import LocalExecutor, RayExecutor, TrialFailedError
 from bipedal.studies.page import write_page
-from bipedal.studies.runner import (
-    LocalExecutor,
-    Plan,
-    RayExecutor,
-    TrialFailedError,
-    collect,
-    open_plan,
-    run_plan,
-    run_study,
-)
+from bipedal.studies.records import collect, folder_of
+from bipedal.studies.runner import Plan, open_plan, run_plan, run_study
 from bipedal.studies.study import Measure, Result, Study, Trial
 
 ARMS = ("entropy 0, LayerNorm", "entropy 0.001, no LayerNorm", "entropy 0.01, no LayerNorm")
@@ -180,7 +173,7 @@ def test_published_trials_are_not_run_again_where_their_runs_are_gone() -> None:
         run_plan(PLAN, fake)
     published = collect(STUDY)
     publish(PLAN)
-    shutil.rmtree(PLAN.folder)
+    shutil.rmtree(folder_of(STUDY))
     longer = dataclasses.replace(PLAN, seeds=3)
     again = Fake()
     with open_plan(longer, resume=True):
@@ -194,7 +187,7 @@ def test_published_trials_of_another_budget_stay_out() -> None:
     with open_plan(PLAN, resume=False):
         run_plan(PLAN, Fake())
     publish(PLAN)
-    shutil.rmtree(PLAN.folder)
+    shutil.rmtree(folder_of(STUDY))
     other = dataclasses.replace(PLAN, timesteps=11)
     with open_plan(other, resume=True):
         assert collect(STUDY) == ([], [])
@@ -212,7 +205,7 @@ def test_two_processes_do_not_run_one_study() -> None:
 def test_a_damaged_record_is_told() -> None:
     with open_plan(PLAN, resume=False):
         run_plan(PLAN, Fake())
-    (PLAN.folder / "a" / "1000" / "trial.json").write_text("{")
+    (folder_of(STUDY) / "a" / "1000" / "trial.json").write_text("{")
     with pytest.raises(RunFailedError, match="damaged"):
         collect(STUDY)
 

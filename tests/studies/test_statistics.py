@@ -4,25 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from bipedal.evaluate import interquartile_mean
 from bipedal.studies.statistics import (
     bootstrap,
-    interquartile_mean,
     matched_improvement,
     probability_of_improvement,
     share,
 )
 
 samples = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=25).map(np.array)
-
-
-def test_the_interquartile_mean_of_eight_values_by_hand() -> None:
-    values = np.array([100.0, 3.0, 1.0, 4.0, 2.0, 6.0, -50.0, 5.0])
-    assert interquartile_mean(values) == (2 + 3 + 4 + 5) / 4
-
-
-@given(samples)
-def test_the_interquartile_mean_is_scipys_trimmed_mean(values: np.ndarray) -> None:
-    assert interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25), abs=1e-9)
 
 
 def test_the_probability_of_improvement_by_hand() -> None:

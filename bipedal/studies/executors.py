@@ -1,0 +1,143 @@
+"""Where a study's trials run: local processes, or a Ray cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from bipedal.errors import UserError
+from bipedal.studies.study import Trial
+from bipedal.studies.trial import RESULT, run_trial
+
+LOG = "log.txt"
+
+
+class TrialFailedError(Exception):
+    """A trial ended without a result; says why in one line."""
+
+
+class StudyStoppedError(Exception):
+    """A trial was cut off because the study is being stopped: it has not ended."""
+
+
+class Executor(Protocol):
+    """Where trials run."""
+
+    jobs: int
+    """How many at once."""
+
+    def run(self, name: str, trial: Trial) -> dict[str, Any]:
+        """Run one trial and wait for it; called by `jobs` threads.
+
+        Raises `TrialFailedError`, or `StudyStoppedError` after `close`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Cut off what is running."""
+        ...
+
+
+class LocalExecutor:
+    """A process for each trial, on one core, so that their clocks can be compared."""
+
+    def __init__(self, jobs: int) -> None:
+        """Give every one of `jobs` trials at once a core, in turn."""
+        self.jobs = jobs
+        self._cores: SimpleQueue[int] = SimpleQueue()
+        usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+        for job in range(jobs):
+            self._cores.put(usable[job % len(usable)])
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
+
+    def run(self, name: str, trial: Trial) -> dict[str, Any]:
+        """Run one trial in a process of its own."""
+        core = self._cores.get()
+        command = [
+            *(sys.executable, "-m", "bipedal.studies.trial", name, trial.arm, str(trial.seed)),
+            *(str(trial.timesteps), str(trial.folder), str(core)),
+        ]
+        try:
+            with open(trial.folder / LOG, "w") as log:
+                # A session of its own: Ctrl-C is the study's; the pipe tells of the study's end.
+                process = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+                )
+            self._running.add(process)
+            if self._closed:
+                process.kill()
+            code = process.wait()
+            self._running.discard(process)
+        finally:
+            self._cores.put(core)
+        if self._closed:
+            raise StudyStoppedError
+        if code != 0:
+            said = (trial.folder / LOG).read_text(errors="replace").strip().splitlines()
+            raise TrialFailedError(f"exit code {code}: {said[-1] if said else 'it said nothing'}")
+        result: dict[str, Any] = json.loads((trial.folder / RESULT).read_text())
+        return result
+
+    def close(self) -> None:
+        """Kill what is running."""
+        self._closed = True
+        for process in list(self._running):
+            process.kill()
+
+
+class RayExecutor:
+    """A task for each trial on a Ray cluster, one core each."""
+
+    def __init__(self, address: str, jobs: int) -> None:
+        """Connect; `local` starts a cluster of `jobs` cores on this machine."""
+        try:
+            import ray
+        except ImportError:
+            raise UserError("--address needs Ray: pip install 'bipedal[cluster]'") from None
+        self.jobs = jobs
+        self._ray = ray
+        self._closed = False
+        self._running: set[Any] = set()
+        options: dict[str, Any] = {"num_cpus": jobs} if address == "local" else {}
+        try:
+            ray.init(address, include_dashboard=False, log_to_driver=False, **options)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise UserError(f"there is no Ray cluster at {address}: {error}") from None
+        self._task = ray.remote(num_cpus=1, max_retries=0)(_run_anywhere)
+
+    def run(self, name: str, trial: Trial) -> dict[str, Any]:
+        """Run one trial somewhere on the cluster."""
+        if self._closed:
+            raise StudyStoppedError
+        task = self._task.remote(name, trial)
+        self._running.add(task)
+        try:
+            result: dict[str, Any] = self._ray.get(task)
+        except self._ray.exceptions.RayError as error:
+            if self._closed:
+                raise StudyStoppedError from None
+            said = str(error).strip().splitlines()
+            raise TrialFailedError(said[-1] if said else type(error).__name__) from None
+        finally:
+            self._running.discard(task)
+        return result
+
+    def close(self) -> None:
+        """End our tasks and leave the cluster."""
+        self._closed = True
+        for task in list(self._running):
+            self._ray.cancel(task, force=True)
+        self._ray.shutdown()
+
+
+def _run_anywhere(name: str, trial: Trial) -> dict[str, Any]:
+    """Run a trial on a machine where its folder does not exist; what it leaves is dropped."""
+    with tempfile.TemporaryDirectory() as folder:
+        return run_trial(name, trial._replace(folder=Path(folder)))
