@@ -1,0 +1,141 @@
+"""Where a Hardcore walker falls, and doing what: which lever is missing?
+
+    python benchmarks/falls.py MODEL --episodes 1000
+
+Plays fresh episodes of Gymnasium's own environment and sorts obstacles by kind and size (a stump is
+one or two terrain steps high, a pit three or four wide, stairs go up or down): how many were met,
+how many crossed, how many of those that were not ended in a fall and how many in the time limit.
+Of each fall: before, over or behind the obstacle's middle, nose or back first, and how fast the
+robot was half a second earlier. Writes results/falls-NAME.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bipedal.checkpoint import Model, load_model, model_from_bytes, model_to_bytes
+from bipedal.envs import HARDCORE_ID
+from bipedal.evaluate import FINAL_SEED, make_policy, run_episode, worker_pool
+from bipedal.gait import DT, Trajectory
+from bipedal.obstacles import REACH, Floats, Kind, Obstacle, find_obstacles
+from bipedal.physics.constants import FAR_END, TERRAIN_STEP
+from bipedal.processes import usable_cores
+from bipedal.progress import track_items
+from bipedal.tables import write_table
+
+FREE_GROUND = "free ground"
+BEFORE = round(0.5 / DT)
+"""Timesteps before its end at which a fall is looked at: half a second."""
+SLOW, LEANING = 1.0, 0.5
+"""m/s and rad: slower than the one a robot is stuck, beyond the other it tips over."""
+
+
+class Met(NamedTuple):
+    """An obstacle that a robot came within reach of, or the free ground that it fell on."""
+
+    what: str
+    crossed: bool
+    fell: bool
+    doing: tuple[str, ...]
+    """Words for how it fell."""
+
+
+def name_obstacle(obstacle: Obstacle, boxes: Floats) -> str:
+    """Kind and size, of the boxes (B, 4) that it consists of."""
+    inside = (boxes[:, 0] > obstacle.left - 1e-3) & (boxes[:, 2] < obstacle.right + 1e-3)
+    own = boxes[inside][boxes[inside][:, 0].argsort()]
+    if obstacle.kind is Kind.STUMP:
+        return f"stump, {round(float(own[0, 3] - own[0, 1]) / TERRAIN_STEP)} high"
+    if obstacle.kind is Kind.PIT:
+        return f"pit, {round((obstacle.right - obstacle.left) / TERRAIN_STEP) - 1} wide"
+    return "stairs up" if own[-1, 3] > own[0, 3] else "stairs down"
+
+
+def describe_fall(trajectory: Trajectory, obstacle: Obstacle | None) -> tuple[str, ...]:
+    """Words for where and how it fell."""
+    end, angle = trajectory.hull_position[-1, 0], trajectory.hull_angle[-1]
+    speed = float(trajectory.hull_velocity[-BEFORE:, 0][0])
+    words = ["slow" if speed < SLOW else "running"]
+    words.append("nose first" if angle < -LEANING else "back first" if angle > LEANING else "level")
+    if obstacle is not None:
+        middle = (obstacle.left + obstacle.right) / 2
+        at = "before" if end < obstacle.left else "behind" if end > obstacle.right else "over"
+        words.append(at if at != "over" else "over, first half" if end < middle else "over, second")
+    return tuple(words)
+
+
+def play(model: tuple[bytes, bytes], seed: int) -> list[Met]:
+    """One episode: every obstacle that was met, and a fall on free ground."""
+    trajectory = run_episode(make_policy(_read(*model)), HARDCORE_ID, seed).trajectory
+    assert trajectory is not None
+    end = float(trajectory.hull_position[-1, 0])
+    met = []
+    for obstacle in find_obstacles(trajectory.boxes):
+        if obstacle.right + REACH > FAR_END or end <= obstacle.left - REACH:
+            continue
+        crossed = end > obstacle.right + REACH
+        fell = trajectory.fell and not crossed
+        doing = describe_fall(trajectory, obstacle) if fell else ()
+        met.append(Met(name_obstacle(obstacle, trajectory.boxes), crossed, fell, doing))
+    if trajectory.fell and all(obstacle.crossed for obstacle in met):
+        met.append(Met(FREE_GROUND, False, True, describe_fall(trajectory, None)))
+    return met
+
+
+_read = functools.lru_cache(maxsize=1)(model_from_bytes)
+
+
+def analyse(model: Model, episodes: int) -> list[dict[str, object]]:
+    """Play and count; a row a kind of obstacle, the one with most falls first."""
+    one = functools.partial(play, model_to_bytes(model))
+    by_name: defaultdict[str, list[Met]] = defaultdict(list)
+    pool = worker_pool(max(2, usable_cores()))
+    assert pool is not None
+    with pool:
+        stream = pool.map(one, range(FINAL_SEED, FINAL_SEED + episodes))
+        for met in track_items("playing", stream, episodes):
+            for obstacle in met:
+                by_name[obstacle.what].append(obstacle)
+    rows: list[dict[str, object]] = []
+    for name, items in by_name.items():
+        falls = [item for item in items if item.fell]
+        words = Counter(word for item in falls for word in item.doing)
+        free = name == FREE_GROUND
+        crossed = sum(item.crossed for item in items)
+        rows.append(
+            {
+                "obstacle": name,
+                "met": None if free else len(items),
+                "crossed": None if free else crossed,
+                "falls": len(falls),
+                "falls_per_100_episodes": round(100 * len(falls) / episodes, 2),
+                "stuck": None
+                if free
+                else sum(not item.crossed and not item.fell for item in items),
+                "doing": "; ".join(f"{word} {count}" for word, count in words.most_common()),
+            }
+        )
+    return sorted(rows, key=lambda row: -int(np.asarray(row["falls"])))
+
+
+def main() -> None:
+    """Play, print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model")
+    parser.add_argument("--episodes", type=int, default=1000)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    rows = analyse(load_model(args.model), args.episodes)
+    out = args.out or Path("results") / f"falls-{Path(args.model.split(':')[-1]).stem}.csv"
+    write_table(out, rows)
+    print(out.read_text(), end="")
+
+
+if __name__ == "__main__":
+    main()
