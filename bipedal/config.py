@@ -341,6 +341,38 @@ Learning rate 1e-5 and ten times the notebook's entropy coefficient; the rest as
 Layer sizes are those of the model it starts from.
 """
 
+HARDCORE = dataclasses.replace(
+    DEFAULT,
+    preset="hardcore",
+    env_id=HARDCORE_ID,
+    total_timesteps=90_000_000,
+    num_envs=256,
+    minibatch_size=4096,
+    epochs=5,
+    policy_learning_rate=5e-4,
+    critic_learning_rate=5e-4,
+    anneal_timesteps=90_000_000,
+    final_gamma=0.997,
+    reward_floor=-10.0,
+    curriculum_share=0.5,
+    std_min=0.15,
+    final_std_max=0.2,
+    checkpoint_interval=300,
+    evaluation_interval=60,
+    evaluation_min_return=-1e9,
+)
+"""Hardcore from nothing: obstacles that grow with success, falls that cost little, many samples.
+
+* Obstacles grow from none to Gymnasium's during the first half (Rudin et al. 2021), and a fall
+  costs 10 instead of 100, so that a beginner does not learn to stand still. The `hardcore` study
+  ranks both above training on the full obstacles with the full cost.
+* Four times the environments and half the epochs of `default`: a timestep costs less than an
+  epoch of it, and larger batches tell small differences apart.
+* The standard deviation comes down to its floor by itself, within 20M timesteps.
+* Networks as small as the walker's: Ha 2017, "Evolving stable strategies", found walkers for this
+  environment with two layers of 40.
+"""
+
 POLISH = dataclasses.replace(
     DEFAULT,
     preset="polish",
@@ -367,7 +399,7 @@ varies.
 """
 
 PRESETS: Mapping[str, TrainConfig] = MappingProxyType(
-    {config.preset: config for config in (DEFAULT, SEED, HARDCORE_FINETUNE, POLISH)}
+    {config.preset: config for config in (DEFAULT, SEED, HARDCORE, HARDCORE_FINETUNE, POLISH)}
 )
 
 

@@ -98,6 +98,14 @@ def test_hardcore_finetuning_starts_from_a_walker_with_small_steps() -> None:
     assert preset.entropy_coefficient == 0.01
 
 
+def test_hardcore_ends_on_gymnasiums_obstacles_and_is_judged_by_greedy_episodes() -> None:
+    preset = get_preset("hardcore")
+    assert preset.env_id == "BipedalWalkerHardcore-v3"
+    assert 0 < preset.curriculum_share < 1
+    assert preset.best_by == "evaluation"
+    assert preset.evaluation_interval * preset.batch_size * 20 < preset.total_timesteps
+
+
 def test_a_run_is_whole_iterations_rounded_up() -> None:
     config = dataclasses.replace(DEFAULT, num_envs=3, rollout_steps=5, total_timesteps=31)
     assert config.batch_size == 15
