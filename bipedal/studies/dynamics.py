@@ -9,7 +9,7 @@ import numpy as np
 
 from bipedal.checkpoint import load_model
 from bipedal.config import SEED
-from bipedal.studies.study import Measure, Result, Study, Trial
+from bipedal.studies.study import Claim, Measure, Result, Study, Trial
 from bipedal.studies.training import checkpoints, learning_curve, score, score_row, train_in
 
 PHASES = 5
@@ -52,13 +52,20 @@ STUDY = Study(
     conditions=tuple(f"phase {phase + 1}" for phase in range(PHASES)),
     trial=run,
     timesteps=SEED.total_timesteps,
-    seeds=10,
+    seeds=4,
     measures=(
         Measure("training_return", "return in training"),
         Measure("return", "greedy return"),
         Measure("entropy", "entropy, nats"),
         Measure("std", "standard deviation", digits=3),
     ),
-    claims=(),
+    claims=(
+        Claim(
+            "the greedy policy is better at the end than after the first fifth",
+            "return",
+            more=(f"phase {PHASES}",),
+            less=("phase 1",),
+        ),
+    ),
     classes=("gait",),
 )

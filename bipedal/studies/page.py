@@ -240,7 +240,10 @@ def draw_classes(study: Study, rows: Sequence[Row]) -> Figure:
     panels[0][0].set_yticks(range(len(names)), names)
     panels[0][0].invert_yaxis()
     handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    columns = 6 if len(study.classes) > 1 else 2
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False
+    )
     return figure
 
 
