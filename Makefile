@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test lint proofs parity pretrained clean
+.PHONY: train test lint proofs parity pretrained pretrained-hardcore clean
 
 train: $(VENV)/installed
 	$(BIN)/bipedal train
@@ -36,6 +36,20 @@ pretrained: $(VENV)/installed
 	cp runs/pretrained-walker/saved_models/best_model.pth bipedal/pretrained/walker.pth
 	cp runs/pretrained-walker/saved_models/best_model_stats.pkl bipedal/pretrained/walker_stats.pkl
 	$(BIN)/bipedal record pretrained:walker --out docs/walker.gif --max-seconds 4.2
+
+# Train a Hardcore walker, polish it (about an hour on one core), and put it in the place of
+# pretrained:hardcore.
+pretrained-hardcore: $(VENV)/installed
+	rm -rf runs/hardcore runs/pretrained-hardcore
+	$(BIN)/bipedal train --preset hardcore --run-dir runs/hardcore --final-episodes 0
+	$(BIN)/bipedal train --preset hardcore-polish --init-from runs/hardcore \
+		--run-dir runs/pretrained-hardcore --final-episodes 1000
+	cp runs/hardcore/evaluations.csv results/hardcore.csv
+	cp runs/pretrained-hardcore/evaluations.csv results/pretrained-hardcore.csv
+	cp runs/pretrained-hardcore/score.json results/pretrained-hardcore.json
+	cp runs/pretrained-hardcore/saved_models/best_model.pth bipedal/pretrained/hardcore.pth
+	cp runs/pretrained-hardcore/saved_models/best_model_stats.pkl \
+		bipedal/pretrained/hardcore_stats.pkl
 
 clean:
 	rm -rf $(VENV)
