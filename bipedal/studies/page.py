@@ -167,7 +167,7 @@ def _draw(study: Study, rows: Sequence[Row], points: Sequence[Row], folder: Path
     from matplotlib import pyplot as plt
 
     for name, figure in figures.items():
-        figure.savefig(folder / name, dpi=110, metadata={"Software": None})
+        figure.savefig(folder / name, dpi=100, metadata={"Software": None})
         plt.close(figure)
     return list(figures)
 
