@@ -24,6 +24,14 @@ proofs: $(VENV)/installed-dev
 parity: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/parity.py
 
+# Put the run runs/pretrained-NAME in the place of pretrained:NAME.
+define publish
+cp runs/pretrained-$(1)/evaluations.csv results/pretrained-$(1).csv
+cp runs/pretrained-$(1)/score.json results/pretrained-$(1).json
+cp runs/pretrained-$(1)/saved_models/best_model.pth bipedal/pretrained/$(1).pth
+cp runs/pretrained-$(1)/saved_models/best_model_stats.pkl bipedal/pretrained/$(1)_stats.pkl
+endef
+
 # Train a walker, polish it (about ten minutes on two cores), and put it in the place of
 # pretrained:walker and of the picture in the README.
 pretrained: $(VENV)/installed
@@ -31,10 +39,7 @@ pretrained: $(VENV)/installed
 	$(BIN)/bipedal train --seed 1000 --run-dir runs/solved-walker --final-episodes 0
 	$(BIN)/bipedal train --preset polish --seed 1000 --init-from runs/solved-walker \
 		--run-dir runs/pretrained-walker
-	cp runs/pretrained-walker/evaluations.csv results/pretrained-walker.csv
-	cp runs/pretrained-walker/score.json results/pretrained-walker.json
-	cp runs/pretrained-walker/saved_models/best_model.pth bipedal/pretrained/walker.pth
-	cp runs/pretrained-walker/saved_models/best_model_stats.pkl bipedal/pretrained/walker_stats.pkl
+	$(call publish,walker)
 	$(BIN)/bipedal record pretrained:walker --out docs/walker.gif --max-seconds 4.2
 
 # Train a Hardcore walker, polish it (about an hour on one core), and put it in the place of
@@ -45,11 +50,7 @@ pretrained-hardcore: $(VENV)/installed
 	$(BIN)/bipedal train --preset hardcore-polish --init-from runs/hardcore \
 		--run-dir runs/pretrained-hardcore --final-episodes 1000
 	cp runs/hardcore/evaluations.csv results/hardcore.csv
-	cp runs/pretrained-hardcore/evaluations.csv results/pretrained-hardcore.csv
-	cp runs/pretrained-hardcore/score.json results/pretrained-hardcore.json
-	cp runs/pretrained-hardcore/saved_models/best_model.pth bipedal/pretrained/hardcore.pth
-	cp runs/pretrained-hardcore/saved_models/best_model_stats.pkl \
-		bipedal/pretrained/hardcore_stats.pkl
+	$(call publish,hardcore)
 
 clean:
 	rm -rf $(VENV)

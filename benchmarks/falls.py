@@ -12,19 +12,19 @@ robot was half a second earlier. Writes results/falls-NAME.csv.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from bipedal.checkpoint import Model, load_model, model_from_bytes, model_to_bytes
+from bipedal.checkpoint import Model, load_model, model_to_bytes
 from bipedal.envs import HARDCORE_ID
-from bipedal.evaluate import FINAL_SEED, make_policy, run_episode, worker_pool
+from bipedal.evaluate import FINAL_SEED, make_policy, read_model, run_episode, worker_pool
 from bipedal.gait import DT, Trajectory
-from bipedal.obstacles import REACH, Floats, Kind, Obstacle, find_obstacles
-from bipedal.physics.constants import FAR_END, TERRAIN_STEP
+from bipedal.obstacles import Floats, Kind, Obstacle, find_obstacles, met_obstacles
+from bipedal.physics.constants import TERRAIN_STEP
 from bipedal.processes import usable_cores
 from bipedal.progress import track_items
 from bipedal.tables import write_table
@@ -72,14 +72,11 @@ def describe_fall(trajectory: Trajectory, obstacle: Obstacle | None) -> tuple[st
 
 def play(model: tuple[bytes, bytes], seed: int) -> list[Met]:
     """One episode: every obstacle that was met, and a fall on free ground."""
-    trajectory = run_episode(make_policy(_read(*model)), HARDCORE_ID, seed).trajectory
+    trajectory = run_episode(make_policy(read_model(*model)), HARDCORE_ID, seed).trajectory
     assert trajectory is not None
     end = float(trajectory.hull_position[-1, 0])
     met = []
-    for obstacle in find_obstacles(trajectory.boxes):
-        if obstacle.right + REACH > FAR_END or end <= obstacle.left - REACH:
-            continue
-        crossed = end > obstacle.right + REACH
+    for obstacle, crossed in met_obstacles(find_obstacles(trajectory.boxes), end):
         fell = trajectory.fell and not crossed
         doing = describe_fall(trajectory, obstacle) if fell else ()
         met.append(Met(name_obstacle(obstacle, trajectory.boxes), crossed, fell, doing))
@@ -88,40 +85,38 @@ def play(model: tuple[bytes, bytes], seed: int) -> list[Met]:
     return met
 
 
-_read = functools.lru_cache(maxsize=1)(model_from_bytes)
-
-
 def analyse(model: Model, episodes: int) -> list[dict[str, object]]:
     """Play and count; a row a kind of obstacle, the one with most falls first."""
     one = functools.partial(play, model_to_bytes(model))
     by_name: defaultdict[str, list[Met]] = defaultdict(list)
-    pool = worker_pool(max(2, usable_cores()))
-    assert pool is not None
-    with pool:
-        stream = pool.map(one, range(FINAL_SEED, FINAL_SEED + episodes))
+    pool = worker_pool(usable_cores())
+    with pool or contextlib.nullcontext():
+        run_all = map if pool is None else pool.map
+        stream = run_all(one, range(FINAL_SEED, FINAL_SEED + episodes))
         for met in track_items("playing", stream, episodes):
             for obstacle in met:
                 by_name[obstacle.what].append(obstacle)
-    rows: list[dict[str, object]] = []
-    for name, items in by_name.items():
-        falls = [item for item in items if item.fell]
-        words = Counter(word for item in falls for word in item.doing)
-        free = name == FREE_GROUND
-        crossed = sum(item.crossed for item in items)
-        rows.append(
-            {
-                "obstacle": name,
-                "met": None if free else len(items),
-                "crossed": None if free else crossed,
-                "falls": len(falls),
-                "falls_per_100_episodes": round(100 * len(falls) / episodes, 2),
-                "stuck": None
-                if free
-                else sum(not item.crossed and not item.fell for item in items),
-                "doing": "; ".join(f"{word} {count}" for word, count in words.most_common()),
-            }
-        )
-    return sorted(rows, key=lambda row: -int(np.asarray(row["falls"])))
+    rows = [make_row(name, items, episodes) for name, items in by_name.items()]
+    return sorted(rows, key=lambda row: row["falls"], reverse=True)
+
+
+def make_row(name: str, items: Sequence[Met], episodes: int) -> dict[str, Any]:
+    """Count the obstacles of one name, or the falls on free ground."""
+    falls = [item for item in items if item.fell]
+    words = Counter(word for item in falls for word in item.doing)
+    crossed = sum(item.crossed for item in items)
+    row = {
+        "obstacle": name,
+        "met": len(items),
+        "crossed": crossed,
+        "falls": len(falls),
+        "falls_per_100_episodes": round(100 * len(falls) / episodes, 2),
+        "stuck": len(items) - crossed - len(falls),
+        "doing": "; ".join(f"{word} {count}" for word, count in words.most_common()),
+    }
+    if name == FREE_GROUND:  # nothing to be met
+        row |= dict.fromkeys(("met", "crossed", "stuck"))
+    return row
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import atexit
 import itertools
+import math
 import multiprocessing
 import signal
 import traceback
@@ -53,6 +54,11 @@ def make_env(env_id: str, render_mode: str | None = None) -> gymnasium.Env[Any, 
     if env_id not in ENV_IDS:
         raise UserError(f"unknown environment {env_id!r}: choose one of {', '.join(ENV_IDS)}")
     return gymnasium.make(env_id, render_mode=render_mode, disable_env_checker=True)
+
+
+def reward_threshold(env_id: str) -> float:
+    """Mean return at which Gymnasium calls an environment solved; infinity if it never does."""
+    return gymnasium.spec(env_id).reward_threshold or math.inf
 
 
 def check_seed(seed: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 import multiprocessing
 import os
 import signal
@@ -19,13 +18,19 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import gymnasium
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from bipedal.checkpoint import Model, model_from_bytes, model_to_bytes
-from bipedal.envs import HARDCORE_ID, OBSERVATION_DIM, FloatArray, check_seed, make_env
+from bipedal.envs import (
+    HARDCORE_ID,
+    OBSERVATION_DIM,
+    FloatArray,
+    check_seed,
+    make_env,
+    reward_threshold,
+)
 from bipedal.errors import RunFailedError, UserError
 from bipedal.gait import DT, Gait, Trajectory, TrajectoryRecorder, analyse, summarise
 from bipedal.memory import Recollection
@@ -174,7 +179,7 @@ class Evaluation:
         `iqm_return` is the mean of the middle half of the returns, `share_solved` the share of
         episodes that reach the environment's threshold, which `solved` asks of their mean.
         """
-        threshold = gymnasium.spec(self.env_id).reward_threshold or math.inf
+        threshold = reward_threshold(self.env_id)
         return {
             "env_id": self.env_id,
             "episodes": len(self.episodes),
@@ -234,11 +239,11 @@ def make_policy(model: Model, statistics: Statistics = "saved") -> Policy:
 
 
 def _run_one(model: tuple[bytes, bytes], statistics: Statistics, env_id: str, seed: int) -> Episode:
-    policy = make_policy(_read_model(*model), statistics)
+    policy = make_policy(read_model(*model), statistics)
     return run_episode(policy, env_id, seed, keep_trajectory=False)
 
 
-_read_model = functools.lru_cache(maxsize=1)(model_from_bytes)
+read_model = functools.lru_cache(maxsize=1)(model_from_bytes)
 """Once for all episodes of an evaluation."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -83,18 +83,23 @@ def find_obstacles(boxes: Floats) -> list[Obstacle]:
     return found
 
 
-def count_crossings(obstacles: Sequence[Obstacle], x: float) -> Crossings:
-    """What an episode that ended with its hull at x (m) met and crossed.
+def met_obstacles(obstacles: Iterable[Obstacle], x: float) -> Iterator[tuple[Obstacle, bool]]:
+    """Obstacles that an episode that ended with its hull at x (m) met, and whether it crossed them.
 
     What an episode that gets to the far end has not left behind does not count.
     """
-    crossings = Crossings(NONE.met.copy(), NONE.crossed.copy())
     for obstacle in obstacles:
-        if obstacle.right + REACH > FAR_END:
-            continue
+        if obstacle.right + REACH <= FAR_END and x > obstacle.left - REACH:
+            yield obstacle, x > obstacle.right + REACH
+
+
+def count_crossings(obstacles: Iterable[Obstacle], x: float) -> Crossings:
+    """Count `met_obstacles` by kind."""
+    crossings = Crossings(NONE.met.copy(), NONE.crossed.copy())
+    for obstacle, crossed in met_obstacles(obstacles, x):
         number = list(Kind).index(obstacle.kind)
-        crossings.met[number] += x > obstacle.left - REACH
-        crossings.crossed[number] += x > obstacle.right + REACH
+        crossings.met[number] += 1
+        crossings.crossed[number] += crossed
     return crossings
 
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import gymnasium
 import numpy as np
 import torch
 from torch import nn
@@ -26,7 +25,7 @@ from bipedal import ppo
 from bipedal.checkpoint import Model, load_model, load_state, save_model, save_state
 from bipedal.config import TrainConfig
 from bipedal.curriculum import Curriculum
-from bipedal.envs import ACTION_DIM, ENGINES, OBSERVATION_DIM
+from bipedal.envs import ACTION_DIM, ENGINES, OBSERVATION_DIM, reward_threshold
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluate import make_policy
 from bipedal.examiner import EVALUATION_SEED, EXAMINERS, confirm, on_cpu, with_gain
@@ -124,7 +123,7 @@ class Trainer:
         self.best_return = -math.inf
         self.gain = 1.0
         self.solved = False
-        self._threshold = gymnasium.spec(config.env_id).reward_threshold or math.inf
+        self._threshold = reward_threshold(config.env_id)
 
         self._examiner = EXAMINERS[config.engine](config.env_id, config.evaluation_episodes)
         self.engine = ENGINES[config.engine](config.env_id, config.num_envs, config.seed)

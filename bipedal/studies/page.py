@@ -190,11 +190,11 @@ def draw_conditions(study: Study, rows: Sequence[Row]) -> Figure:
         lines, columns, sharey=True, squeeze=False,
         figsize=(2.2 + 3.4 * columns, lines * (1.2 + 0.34 * len(names))), layout="constrained",
     )  # fmt: skip
-    panels = grid.flatten()
-    for spare in panels[len(measures) :]:
-        spare.set_axis_off()
+    panels, spare = np.split(grid.flatten(), [len(measures)])
+    for axis in spare:
+        axis.set_axis_off()
     jitter = np.random.default_rng(0)
-    for axis, measure in zip(panels, measures, strict=False):
+    for axis, measure in zip(panels, measures, strict=True):
         for place, name in enumerate(names):
             values = values_of(rows, name, measure.column)
             spread = place + jitter.uniform(-0.18, 0.18, len(values))
