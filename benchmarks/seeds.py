@@ -2,13 +2,17 @@
 
     python benchmarks/seeds.py --preset default --seeds 1000 1001 1002 1003 1004
     python benchmarks/seeds.py --one-by-one --seeds $(seq 1000 1009)
+    python benchmarks/seeds.py --preset hardcore hardcore-polish --episodes 1000
 
-Each seed trains in a process of its own, pinned to one core, or with `--one-by-one` alone on all
-cores, which is how to time it: `wall_seconds` are from launch to exit, imports included. Runs go to
-runs/seeds/ and are never repeated or dropped: one that was cut off is resumed, one that failed has
-a row that says so. Best and final model are scored apart, each over 100 fresh episodes (or
-`--episodes`) of Gymnasium's own environment; a run that stopped because it was solved ends with its
-best. Writes results/seeds-PRESET.csv. Other options are passed on to `bipedal train`.
+Of several presets, each begins with the best model of the one before. Each seed trains in a process
+of its own, pinned to one core, or with `--one-by-one` alone on all cores, which is how to time it:
+`wall_seconds` are from launch to exit, imports included (of a run that was cut off and resumed,
+what its log says: the training of all sittings). Runs go to runs/seeds/ and are never repeated or
+dropped: one that failed has a row that says so. The best model is scored over 100 fresh episodes
+(or `--episodes`) of Gymnasium's own environment, the final one over 100; a run that stopped because
+it was solved ends with its best. Writes results/seeds-PRESET.csv, and with `--figure FILE` the
+evaluations on the way to results/seeds-PRESET-curves.csv and drawn to FILE. Other options are
+passed on to `bipedal train`.
 """
 
 from __future__ import annotations
@@ -20,10 +24,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 from bipedal.checkpoint import load_state
 from bipedal.evaluate import FINAL_SEED
@@ -32,14 +37,20 @@ from bipedal.tables import write_table
 BIPEDAL = [sys.executable, "-m", "bipedal.cli"]
 
 
+RUNS = Path("runs/seeds")
+
+
 def train_one(
-    preset: str, seed: int, episodes: int, cores: SimpleQueue[int | None], extra: Sequence[str]
+    presets: Sequence[str],
+    seed: int,
+    episodes: int,
+    cores: SimpleQueue[int | None],
+    extra: Sequence[str],
 ) -> dict[str, object]:
     """Train and score one seed on the next free core; returns its row."""
     core = cores.get()
-    run_dir = Path("runs/seeds") / f"{preset}-{seed}"
     try:
-        with open(run_dir.parent / f"{run_dir.name}.log", "a") as log:
+        with open(RUNS / f"{presets[-1]}-{seed}.log", "a") as log:
 
             def call(*arguments: str) -> str:
                 command = [*BIPEDAL, *arguments]
@@ -49,38 +60,34 @@ def train_one(
                     command, check=True, stdout=subprocess.PIPE, stderr=log, text=True
                 ).stdout
 
-            new = ["--preset", preset, "--seed", str(seed), "--final-episodes", "0", *extra]
-            resume = ["--resume"] if (run_dir / "config.json").exists() else []
-            launched = time.monotonic()
-            call("train", "--run-dir", str(run_dir), *new, *resume)
-            wall_seconds = time.monotonic() - launched
+            timesteps, wall_seconds = 0, 0.0
+            start: list[str] = []
+            for preset in presets:
+                run_dir = RUNS / f"{preset}-{seed}"
+                resume = ["--resume"] if (run_dir / "config.json").exists() else []
+                new = ["--preset", preset, "--seed", str(seed), "--final-episodes", "0"]
+                launched = time.monotonic()
+                call("train", "--run-dir", str(run_dir), *new, *start, *extra, *resume)
+                seconds = time.monotonic() - launched
+                with open(run_dir / "metrics.csv", newline="") as file:
+                    last_row = list(csv.DictReader(file))[-1]
+                timesteps += int(last_row["timesteps"])
+                wall_seconds += float(last_row["time/elapsed"]) if resume else seconds
+                start = ["--init-from", str(run_dir)]
             solved = load_state(run_dir / "saved_models" / "resume.pt")["solved"]
-            last = max(
-                (run_dir / "saved_models").glob("checkpoint_*.pth"),
-                key=lambda path: int(path.stem.split("_")[1]),
-            )
-            scores = {}
-            for name, model in (("best", run_dir), ("final", last)):
-                if name == "final" and solved:
-                    scores["final"] = scores["best"]
-                    continue
-                many = ["--episodes", str(episodes), "--seed", str(FINAL_SEED)]
-                answer = call("evaluate", str(model), *many, "--json")
-                scores[name] = json.loads(answer)
+            best = _score(call, run_dir, episodes)
+            final = best if solved else _score(call, _last_checkpoint(run_dir), 100)
     except Exception as error:
-        return {"preset": preset, "seed": seed, "status": f"failed: {error}"}
+        return {"preset": " ".join(presets), "seed": seed, "status": f"failed: {error}"}
     finally:
         cores.put(core)
-    with open(run_dir / "metrics.csv", newline="") as file:
-        metrics = list(csv.DictReader(file))[-1]
-    best = scores["best"]
     config = json.loads((run_dir / "config.json").read_text())["config"]
-    whole = solved or int(metrics["timesteps"]) >= config["total_timesteps"]
+    whole = solved or int(last_row["timesteps"]) >= config["total_timesteps"]
     return {
-        "preset": preset,
+        "preset": " ".join(presets),
         "seed": seed,
         "status": "done" if whole else "stopped",
-        "timesteps": int(metrics["timesteps"]),
+        "timesteps": timesteps,
         "stopped_as_solved": solved,
         "wall_seconds": round(wall_seconds, 1),
         "cores": 1 if core is not None else len(os.sched_getaffinity(0)),
@@ -91,22 +98,78 @@ def train_one(
         "best_fall_rate": best["fall_rate"],
         "best_mean_speed": round(best["mean_speed"], 3),
         "best_gait": best["gait"]["class"],
-        "final_mean_return": round(scores["final"]["mean_return"], 2),
-        "final_fall_rate": scores["final"]["fall_rate"],
+        "final_mean_return": round(final["mean_return"], 2),
+        "final_fall_rate": final["fall_rate"],
     }
+
+
+def _score(call: Callable[..., str], model: Path, episodes: int) -> dict[str, Any]:
+    many = ["--episodes", str(episodes), "--seed", str(FINAL_SEED)]
+    answer: dict[str, Any] = json.loads(call("evaluate", str(model), *many, "--json"))
+    return answer
+
+
+def _last_checkpoint(run_dir: Path) -> Path:
+    checkpoints = (run_dir / "saved_models").glob("checkpoint_*.pth")
+    return max(checkpoints, key=lambda path: int(path.stem.split("_")[1]))
+
+
+def read_curve(presets: Sequence[str], seed: int) -> list[dict[str, float]]:
+    """The greedy evaluations of one seed's runs, one behind the other."""
+    rows: list[dict[str, float]] = []
+    for preset in presets:
+        before = rows[-1]["timesteps"] if rows else 0
+        path = RUNS / f"{preset}-{seed}" / "evaluations.csv"
+        if not path.exists():
+            break
+        with open(path, newline="") as file:
+            rows += [
+                {
+                    "seed": seed,
+                    "timesteps": before + int(row["timesteps"]),
+                    "mean_return": round(float(row["mean_return"]), 1),
+                    "fall_rate": round(float(row["fall_rate"]), 3),
+                }
+                for row in csv.DictReader(file)
+            ]
+    return rows
+
+
+def draw_curves(curves: Sequence[Sequence[dict[str, float]]], path: Path) -> None:
+    """Return and falls of the greedy policy against timesteps, a line a seed."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for axis, column, title in zip(
+        panels, ("mean_return", "fall_rate"), ("greedy return", "falls, share"), strict=True
+    ):
+        for curve in curves:
+            timesteps = [row["timesteps"] / 1e6 for row in curve]
+            axis.plot(timesteps, [row[column] for row in curve], lw=1, label=f"{curve[0]['seed']}")
+        axis.set_xlabel("timesteps, millions")
+        axis.set_ylabel(title)
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    panels[0].axhline(300, color="0.4", lw=0.8, ls="--")
+    panels[1].legend(title="seed", frameon=False, fontsize=8)
+    figure.savefig(path, dpi=100, metadata={"Software": None})
 
 
 def main() -> None:
     """Run all seeds and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", default="default")
+    parser.add_argument("--preset", nargs="+", default=["default"])
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1000, 1005)))
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--one-by-one", action="store_true")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--figure", type=Path)
     args, extra = parser.parse_known_args()
-    out = args.out or Path("results") / f"seeds-{args.preset}.csv"
-    Path("runs/seeds").mkdir(parents=True, exist_ok=True)
+    out = args.out or Path("results") / f"seeds-{args.preset[-1]}.csv"
+    RUNS.mkdir(parents=True, exist_ok=True)
     cores: SimpleQueue[int | None] = SimpleQueue()
     usable: list[int | None] = [None]
     if hasattr(os, "sched_getaffinity") and not args.one_by_one:
@@ -121,6 +184,10 @@ def main() -> None:
         rows = list(pool.map(run, args.seeds))
     write_table(out, rows)
     print(out.read_text(), end="")
+    if args.figure:
+        curves = [curve for seed in args.seeds if (curve := read_curve(args.preset, seed))]
+        write_table(out.with_name(f"{out.stem}-curves.csv"), [row for c in curves for row in c])
+        draw_curves(curves, args.figure)
 
 
 if __name__ == "__main__":
