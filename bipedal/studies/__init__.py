@@ -16,6 +16,7 @@ MODULES = {
     "statistics": "inference",
     "algorithms": "algorithms",
     "hardcore": "hardcore",
+    "hardcore-levers": "levers",
 }
 """The module of each study."""
 

@@ -17,13 +17,14 @@ from bipedal.studies import (
     hardcore,
     inference,
     kneeling,
+    levers,
 )
 from bipedal.studies.study import Trial
 
 
 @pytest.fixture(autouse=True)
 def few_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (algorithms, dynamics, hardcore, inference, kneeling):
+    for module in (algorithms, dynamics, hardcore, inference, kneeling, levers):
         monkeypatch.setattr(module, "EPISODES", 1)
     monkeypatch.setattr(algorithms, "GRID", 2)
     monkeypatch.setattr(algorithms, "SECONDS", 1.0)
@@ -109,14 +110,32 @@ def test_a_curve_is_read_off_where_it_has_been() -> None:
     assert read_off(curve, "timesteps", 100) is None
 
 
-@pytest.mark.parametrize("arm", [hardcore.NOTEBOOK, hardcore.FORGOT, hardcore.ALL, hardcore.BOTH])
+@pytest.mark.parametrize(
+    ("module", "arm"),
+    [
+        *((hardcore, arm) for arm in (hardcore.NOTEBOOK, hardcore.FORGOT, hardcore.ALL)),
+        (hardcore, hardcore.BOTH),
+        (levers, levers.MEMORY),
+    ],
+)
 def test_hardcore_scores_the_best_model(
-    arm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: Any, arm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = {
-        name: dataclasses.replace(config, evaluation_interval=1, evaluation_episodes=1)
-        for name, config in hardcore.ARMS.items()
-    }
-    monkeypatch.setattr(hardcore, "ARMS", small)
-    rows, _ = play("hardcore", arm, 8192, tmp_path)
+    small = dataclasses.replace(module.ARMS[arm], evaluation_interval=1, evaluation_episodes=1)
+    monkeypatch.setattr(module, "ARMS", {arm: small})
+    rows, _ = play(module.STUDY.name, arm, 8192, tmp_path)
     assert rows[0]["return"] < 50.0
+
+
+def test_each_lever_is_one_change() -> None:
+    allowed = {
+        levers.SOFT: {"reward_floor"},
+        levers.AT_ONCE: {"curriculum_share"},
+        levers.SHORT: {"final_gamma"},
+        levers.FAR: {"gamma"},
+        levers.SMALL: {"num_envs", "minibatch_size", "epochs", "evaluation_interval"},
+        levers.MEMORY: {"frames", "frame_stride"},
+    }
+    for arm, fields in allowed.items():
+        config, recipe = (dataclasses.asdict(levers.ARMS[name]) for name in (arm, levers.RECIPE))
+        assert {field for field in config if config[field] != recipe[field]} == fields
