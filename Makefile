@@ -43,12 +43,16 @@ pretrained: $(VENV)/installed
 	$(BIN)/bipedal record pretrained:walker --out docs/walker.gif --max-seconds 4.2
 
 # Train a Hardcore walker, polish it (about an hour on one core), and put it in the place of
-# pretrained:hardcore.
+# pretrained:hardcore. The options are those that the two presets had when it was made.
 pretrained-hardcore: $(VENV)/installed
 	rm -rf runs/hardcore runs/pretrained-hardcore
-	$(BIN)/bipedal train --preset hardcore --run-dir runs/hardcore --final-episodes 0
+	$(BIN)/bipedal train --preset hardcore --run-dir runs/hardcore --final-episodes 0 \
+		--total-timesteps 90000000 --anneal-timesteps 90000000 --final-gamma 0.997 \
+		--reward-floor -10 --evaluation-interval 60 --evaluation-episodes 32
 	$(BIN)/bipedal train --preset hardcore-polish --init-from runs/hardcore \
-		--run-dir runs/pretrained-hardcore --final-episodes 1000
+		--run-dir runs/pretrained-hardcore --final-episodes 1000 \
+		--total-timesteps 45000000 --anneal-timesteps 45000000 \
+		--evaluation-interval 45 --evaluation-episodes 128
 	cp runs/hardcore/evaluations.csv results/hardcore.csv
 	$(call publish,hardcore)
 

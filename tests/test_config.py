@@ -103,7 +103,7 @@ def test_hardcore_ends_on_gymnasiums_obstacles_and_is_judged_by_greedy_episodes(
     assert preset.env_id == "BipedalWalkerHardcore-v3"
     assert 0 < preset.curriculum_share < 1
     assert preset.best_by == "evaluation"
-    assert preset.evaluation_interval * preset.batch_size * 20 < preset.total_timesteps
+    assert preset.evaluation_interval * preset.batch_size * 10 < preset.total_timesteps
 
 
 def test_a_run_is_whole_iterations_rounded_up() -> None:
