@@ -14,7 +14,12 @@ from bipedal import session
 from bipedal.checkpoint import load_state
 from bipedal.config import DEFAULT
 from bipedal.errors import UserError
+from bipedal.processes import usable_cores
 
+starts_processes = pytest.mark.skipif(
+    usable_cores() < 2 or not Path("/proc/self/task").exists(),
+    reason="with one core there are no processes of its own; counts them in /proc",
+)
 TOY = [
     "--num-envs",
     "2",
@@ -81,6 +86,7 @@ def test_a_signal_stops_cleanly_and_the_run_goes_on(tmp_path: Path, number: int)
     assert score["episodes"] == 2 and score["seed"] == session.FINAL_SEED
 
 
+@starts_processes
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_environments_start(tmp_path: Path, number: int) -> None:
     """To the whole group, while the engine's processes import their modules."""
@@ -91,6 +97,7 @@ def test_a_signal_while_environments_start(tmp_path: Path, number: int) -> None:
     assert_stopped_cleanly(process)
 
 
+@starts_processes
 def test_an_interrupt_while_evaluators_start(tmp_path: Path) -> None:
     """Likewise for the processes of a greedy evaluation, here after every iteration."""
     evaluate = ["--evaluation-interval", "1", "--evaluation-episodes", "2"]
@@ -114,7 +121,7 @@ def assert_stopped_cleanly(process: subprocess.Popen[str]) -> None:
     assert "Traceback" not in err and "go on with" in err
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
+@starts_processes
 def test_no_process_outlives_a_kill(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     process = start(
