@@ -365,7 +365,7 @@ HARDCORE = dataclasses.replace(
 
 * Obstacles grow from none to Gymnasium's during the first half (Rudin et al. 2021), so a fall can
   cost its full 100 from the start: a beginner has nothing to stand still before. Where it cost 10,
-  in trials with tuning seeds, the robot learned to run into whatever was in its way.
+  in trials with two seeds, the robot learned to run into whatever was in its way.
 * The discount factor ends where it looks ten seconds ahead, about thirty metres: falls in sight
   count.
 * Four times the environments and half the epochs of `default`: a timestep costs less than an
