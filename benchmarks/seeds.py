@@ -32,11 +32,10 @@ from typing import Any
 
 from bipedal.checkpoint import load_state
 from bipedal.evaluate import FINAL_SEED
+from bipedal.studies.training import checkpoints
 from bipedal.tables import write_table
 
 BIPEDAL = [sys.executable, "-m", "bipedal.cli"]
-
-
 RUNS = Path("runs/seeds")
 
 
@@ -76,7 +75,7 @@ def train_one(
                 start = ["--init-from", str(run_dir)]
             solved = load_state(run_dir / "saved_models" / "resume.pt")["solved"]
             best = _score(call, run_dir, episodes)
-            final = best if solved else _score(call, _last_checkpoint(run_dir), 100)
+            final = best if solved else _score(call, checkpoints(run_dir)[-1], 100)
     except Exception as error:
         return {"preset": " ".join(presets), "seed": seed, "status": f"failed: {error}"}
     finally:
@@ -107,11 +106,6 @@ def _score(call: Callable[..., str], model: Path, episodes: int) -> dict[str, An
     many = ["--episodes", str(episodes), "--seed", str(FINAL_SEED)]
     answer: dict[str, Any] = json.loads(call("evaluate", str(model), *many, "--json"))
     return answer
-
-
-def _last_checkpoint(run_dir: Path) -> Path:
-    checkpoints = (run_dir / "saved_models").glob("checkpoint_*.pth")
-    return max(checkpoints, key=lambda path: int(path.stem.split("_")[1]))
 
 
 def read_curve(presets: Sequence[str], seed: int) -> list[dict[str, float]]:

@@ -11,8 +11,8 @@ from bipedal.checkpoint import Model, load_model, save_model
 from bipedal.config import DEFAULT, HARDCORE_FINETUNE
 from bipedal.envs import HARDCORE_ID, OBSERVATION_DIM
 from bipedal.normalizer import ObservationNormalizer
-from bipedal.studies.study import Claim, Measure, Result, Study, Trial
-from bipedal.studies.training import learning_curve, score, score_row, train_in
+from bipedal.studies.study import Claim, Result, Study, Trial
+from bipedal.studies.training import SCORE_MEASURES, train_and_score
 
 EPISODES = 100
 NOTEBOOK = "fine-tuned (the notebook's recipe)"
@@ -56,10 +56,7 @@ def run(trial: Trial) -> Result:
         start = trial.folder / "walker.pth"
         save_model(start, _changed_walker(forget=trial.arm == FORGOT))
         config = replace(config, init_from=str(start))
-    run_dir = train_in(trial, config)
-    curve = learning_curve(run_dir, "evaluations.csv", "mean_return")
-    played = score(load_model(run_dir), config.env_id, EPISODES)
-    return Result([score_row(played)], curve)
+    return train_and_score(trial, config, EPISODES)
 
 
 def _changed_walker(*, forget: bool) -> Model:
@@ -91,11 +88,7 @@ STUDY = Study(
     trial=run,
     timesteps=3_000_000,
     seeds=5,
-    measures=(
-        Measure("return", "return"),
-        Measure("fall_rate", "falls, share", digits=2),
-        Measure("speed", "speed, m/s", digits=2),
-    ),
+    measures=SCORE_MEASURES,
     claims=tuple(
         Claim(f"{text}: {what}", what, more=more, less=less)
         for what in ("return", "speed")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bipedal.checkpoint import load_model
 from bipedal.config import DEFAULT, HARDCORE
-from bipedal.studies.study import Claim, Measure, Result, Study, Trial
-from bipedal.studies.training import learning_curve, score, score_row, train_in
+from bipedal.studies.study import Claim, Result, Study, Trial
+from bipedal.studies.training import SCORE_MEASURES, train_and_score
 
 EPISODES = 100
 RECIPE = "the preset"
@@ -39,9 +38,7 @@ ARMS = {
 def run(trial: Trial) -> Result:
     """Train for the budget, annealed over it, and score the best model."""
     config = replace(ARMS[trial.arm], anneal_timesteps=trial.timesteps)
-    run_dir = train_in(trial, config)
-    curve = learning_curve(run_dir, "evaluations.csv", "mean_return")
-    return Result([score_row(score(load_model(run_dir), config.env_id, EPISODES))], curve)
+    return train_and_score(trial, config, EPISODES)
 
 
 STUDY = Study(
@@ -58,11 +55,7 @@ STUDY = Study(
     trial=run,
     timesteps=15_000_000,
     seeds=4,
-    measures=(
-        Measure("return", "return"),
-        Measure("fall_rate", "falls, share", digits=2),
-        Measure("speed", "speed, m/s", digits=2),
-    ),
+    measures=SCORE_MEASURES,
     claims=tuple(
         Claim(text, "return", more=(RECIPE,), less=(arm,))
         for text, arm in (

@@ -7,15 +7,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bipedal.checkpoint import Model
+from bipedal.checkpoint import Model, load_model
 from bipedal.config import TrainConfig
 from bipedal.errors import UserError
 from bipedal.evaluate import FINAL_SEED, Evaluation, Statistics, evaluate
-from bipedal.studies.study import Row, Trial
+from bipedal.studies.study import Measure, Result, Row, Trial
 from bipedal.train import train
 
 CURVE_POINTS = 80
 """Most points of a learning curve that are kept."""
+SCORE_MEASURES = (
+    Measure("return", "return"),
+    Measure("fall_rate", "falls, share", digits=2),
+    Measure("speed", "speed, m/s", digits=2),
+)
+"""Of a `score_row`."""
 
 
 def train_in(trial: Trial, config: TrainConfig, checkpoints: int | None = None) -> Path:
@@ -73,3 +79,10 @@ def learning_curve(run_dir: Path, table: str, column: str) -> Sequence[Row]:
         }
         for row in rows[::-step][::-1]
     ]
+
+
+def train_and_score(trial: Trial, config: TrainConfig, episodes: int) -> Result:
+    """Train; the score of the best model, and the greedy evaluations on the way as its curve."""
+    run_dir = train_in(trial, config)
+    curve = learning_curve(run_dir, "evaluations.csv", "mean_return")
+    return Result([score_row(score(load_model(run_dir), config.env_id, episodes))], curve)
