@@ -111,9 +111,12 @@ def linear_learning_rate(initial: float, final: float, progress: float) -> float
 
 
 def geometric(initial: float, final: float, progress: float) -> float:
-    """From `initial` to `final`, both above 0, by equal factors as `progress` goes to 1."""
+    """From `initial` to `final`, both above 0, by equal factors as `progress` goes to 1.
+
+    Exact where the two are equal: rounding would make a constant go up and down.
+    """
     progress = min(1.0, progress)
-    return float(initial ** (1.0 - progress) * final**progress)
+    return initial if initial == final else float(initial ** (1.0 - progress) * final**progress)
 
 
 def adaptive_learning_rate(

@@ -176,6 +176,13 @@ class TestSmallParts:
         assert ppo.explained_variance(tensor([1.0, 2.0, 4.5]), returns) == pytest.approx(0.25)
         assert math.isnan(ppo.explained_variance(returns, torch.ones(3)))
 
+    def test_geometric_schedule(self) -> None:
+        path = [ppo.geometric(4.0, 1.0, p) for p in (0.0, 0.5, 1.0, 1.5)]
+        assert path == pytest.approx([4.0, 2.0, 1.0, 1.0])
+
+    def test_a_geometric_schedule_between_equal_ends_is_constant_to_the_bit(self) -> None:
+        assert {ppo.geometric(0.61, 0.61, step / 1000) for step in range(1001)} == {0.61}
+
     def test_linear_schedule(self) -> None:
         rates = [ppo.linear_learning_rate(4.0, 0.0, p) for p in (0.0, 0.25, 1.0, 1.1)]
         assert rates == [4, 3, 0, 0]
