@@ -48,10 +48,13 @@ pretrained-hardcore: $(VENV)/installed
 	rm -rf runs/hardcore runs/pretrained-hardcore
 	$(BIN)/bipedal train --preset hardcore --run-dir runs/hardcore --final-episodes 0 \
 		--total-timesteps 90000000 --anneal-timesteps 90000000 --final-gamma 0.997 \
-		--reward-floor -10 --evaluation-interval 60 --evaluation-episodes 32
+		--num-envs 256 --epochs 5 --learning-rate-schedule linear --curriculum-share 0.5 \
+		--std-min 0.15 --final-std-max 0.2 --evaluation-interval 60 --evaluation-episodes 32
 	$(BIN)/bipedal train --preset hardcore-polish --init-from runs/hardcore \
 		--run-dir runs/pretrained-hardcore --final-episodes 1000 \
 		--total-timesteps 45000000 --anneal-timesteps 45000000 \
+		--num-envs 512 --minibatch-size 8192 --policy-learning-rate 3e-4 \
+		--critic-learning-rate 3e-4 --std-max 0.2 --restart-std-max 0.2 \
 		--evaluation-interval 45 --evaluation-episodes 128
 	cp runs/hardcore/evaluations.csv results/hardcore.csv
 	$(call publish,hardcore)

@@ -345,32 +345,29 @@ HARDCORE = dataclasses.replace(
     DEFAULT,
     preset="hardcore",
     env_id=HARDCORE_ID,
-    total_timesteps=70_000_000,
-    num_envs=256,
+    total_timesteps=15_000_000,
+    num_envs=128,
     minibatch_size=4096,
-    epochs=5,
+    epochs=6,
     policy_learning_rate=5e-4,
     critic_learning_rate=5e-4,
-    anneal_timesteps=70_000_000,
-    final_gamma=0.998,
-    curriculum_share=0.5,
-    std_min=0.15,
-    final_std_max=0.2,
+    learning_rate_schedule="constant",
+    final_gamma=DEFAULT.gamma,
+    reward_floor=-10.0,
+    std_min=0.6,
+    final_std_max=DEFAULT.std_max,
     checkpoint_interval=300,
-    evaluation_interval=150,
+    evaluation_interval=120,
     evaluation_episodes=128,
     evaluation_min_return=-1e9,
 )
-"""Hardcore from nothing: obstacles that grow with success, a long view, many samples.
+"""Hardcore from nothing: a bold robot, kept noisy; caution is for `hardcore-polish`.
 
-* Obstacles grow from none to Gymnasium's during the first half (Rudin et al. 2021), so a fall can
-  cost its full 100 from the start: a beginner has nothing to stand still before. Where it cost 10,
-  in trials with two seeds, the robot learned to run into whatever was in its way.
-* The discount factor ends where it looks ten seconds ahead, about thirty metres: falls in sight
-  count.
-* Four times the environments and half the epochs of `default`: a timestep costs less than an
-  epoch of it, and larger batches tell small differences apart.
-* The standard deviation comes down to its floor by itself, within 20M timesteps.
+* The standard deviation stays at 0.6. Left to itself it falls below 0.2 within 10M timesteps, and
+  what has been learned by then, a slow step over one thing after another, changes no more. The
+  greedy policy is far steadier than what is trained: 180 where training episodes return 10.
+* A fall costs 10 and the discount factor looks two seconds ahead, so running into the unknown pays.
+* Twice the batch of `default` and six epochs instead of ten: there is more to tell apart.
 * Networks as small as the walker's: Ha 2017, "Evolving stable strategies", found walkers for this
   environment with two layers of 40.
 """
@@ -404,24 +401,26 @@ HARDCORE_POLISH = dataclasses.replace(
     POLISH,
     preset="hardcore-polish",
     env_id=HARDCORE_ID,
-    total_timesteps=35_000_000,
+    total_timesteps=40_000_000,
     init_from="pretrained:hardcore",
-    num_envs=512,
+    minibatch_size=4096,
     epochs=5,
-    policy_learning_rate=3e-4,
-    critic_learning_rate=3e-4,
-    anneal_timesteps=35_000_000,
+    policy_learning_rate=4e-4,
+    critic_learning_rate=4e-4,
+    anneal_timesteps=40_000_000,
     std_min=0.1,
+    std_max=0.35,
     final_std_max=0.12,
+    restart_std_max=0.35,
     checkpoint_interval=300,
-    evaluation_interval=75,
+    evaluation_interval=90,
     evaluation_episodes=256,
     evaluation_min_return=-1e9,
 )
-"""For a walker that crosses all obstacles and still falls in one episode of five: caution.
+"""For a bold robot that falls in every third episode: caution, then economy.
 
-`polish` in larger batches and annealed once: the discount factor looks ten seconds ahead from the
-start, noise is small, and every terrain is Gymnasium's.
+A fall costs its full 100 and the discount factor looks ten seconds ahead, about forty metres. The
+noise is annealed slowly: falls become rare while it is large, torque is saved when it is small.
 """
 
 _ALL = (DEFAULT, POLISH, SEED, HARDCORE, HARDCORE_POLISH, HARDCORE_FINETUNE)

@@ -98,12 +98,21 @@ def test_hardcore_finetuning_starts_from_a_walker_with_small_steps() -> None:
     assert preset.entropy_coefficient == 0.01
 
 
-def test_hardcore_ends_on_gymnasiums_obstacles_and_is_judged_by_greedy_episodes() -> None:
+def test_hardcore_keeps_its_noise_and_is_judged_by_greedy_episodes() -> None:
     preset = get_preset("hardcore")
     assert preset.env_id == "BipedalWalkerHardcore-v3"
-    assert 0 < preset.curriculum_share < 1
+    assert preset.std_min <= math.exp(preset.initial_log_std) <= preset.std_max
+    assert preset.std_max - preset.std_min < 0.02
     assert preset.best_by == "evaluation"
-    assert preset.evaluation_interval * preset.batch_size * 10 < preset.total_timesteps
+    assert preset.evaluation_interval * preset.batch_size * 7 < preset.total_timesteps
+
+
+def test_polishing_for_hardcore_tells_the_whole_cost_of_a_fall_and_has_less_noise() -> None:
+    first, then = get_preset("hardcore"), get_preset("hardcore-polish")
+    assert first.reward_floor > then.reward_floor == -100.0
+    assert first.gamma < then.gamma == then.final_gamma
+    assert first.std_min > then.std_max > then.final_std_max >= then.std_min
+    assert then.anneal_timesteps == then.total_timesteps
 
 
 def test_a_run_is_whole_iterations_rounded_up() -> None:

@@ -129,13 +129,15 @@ def test_hardcore_scores_the_best_model(
 
 def test_each_lever_is_one_change() -> None:
     allowed = {
-        levers.SOFT: {"reward_floor"},
-        levers.AT_ONCE: {"curriculum_share"},
-        levers.SHORT: {"final_gamma"},
-        levers.FAR: {"gamma"},
-        levers.SMALL: {"num_envs", "minibatch_size", "epochs", "evaluation_interval"},
+        levers.QUIET: {"std_min"},
+        levers.HARD: {"reward_floor"},
+        levers.CURRICULUM: {"curriculum_share"},
+        levers.FAR: {"gamma", "final_gamma"},
+        levers.LARGE: {"num_envs", "minibatch_size", "evaluation_interval"},
+        levers.WIDE: {"hidden_sizes"},
         levers.MEMORY: {"frames", "frame_stride"},
     }
+    assert set(levers.ARMS) == {levers.RECIPE, *allowed}
     for arm, fields in allowed.items():
         config, recipe = (dataclasses.asdict(levers.ARMS[name]) for name in (arm, levers.RECIPE))
         assert {field for field in config if config[field] != recipe[field]} == fields
