@@ -91,6 +91,10 @@ class TrainConfig:
     reward_floor: float = -100.0
     """Smallest raw reward that training is told of: a fall's is -100, and -10 softens it. Returns
     that are logged, and scores, stay raw."""
+    endless_course: bool = False
+    """Whether training is told that the course goes on behind its far end: V of the observation
+    there stands in for the future, as at a time limit (Pardo et al. 2018). The policy does not see
+    how far it has come, so to its critic an end of rewards is a shock that nothing announces."""
     curriculum_share: float = 0.0
     """Share of `total_timesteps` during which each environment's obstacles grow with its success;
     after it they are Gymnasium's. 0 for none; BipedalWalkerHardcore-v3 on the warp engine only."""

@@ -69,13 +69,15 @@ class Collector:
         device: torch.device,
         generator: torch.Generator,
         reward_floor: float,
+        endless_course: bool,
         memory: Memory,
     ) -> None:
         """Reset the engine and make room for rollouts of `steps` timesteps.
 
         `memory` says which observations the policy is shown at once. `generator` (on the CPU)
         samples the actions; rewards in a rollout are at least `reward_floor` before they are
-        scaled, those of episodes' statistics are raw.
+        scaled, those of episodes' statistics are raw. On an `endless_course` only a fall is a
+        termination, and the far end a truncation.
         """
         self.engine = engine
         self.normalizer = normalizer
@@ -83,6 +85,7 @@ class Collector:
         self.device = device
         self.generator = generator
         self.reward_floor = reward_floor
+        self.endless_course = endless_course
         self._returns = np.zeros(engine.num_envs)
         self._lengths = np.zeros(engine.num_envs, dtype=np.int64)
         first = self._tensor(engine.reset())
@@ -131,13 +134,14 @@ class Collector:
             rollout.actions[t] += self._means[t]
             step = self.engine.step(rollout.actions[t].cpu().numpy())
             self._raw_rewards[t] = torch.from_numpy(step.reward)
-            rollout.terminated[t] = torch.from_numpy(step.terminated)
+            terminated = step.fell if self.endless_course else step.terminated
+            rollout.terminated[t] = torch.from_numpy(terminated)
             done = step.terminated | step.truncated
             rollout.done[t] = torch.from_numpy(done)
             self._returns += step.reward
             self._lengths += 1
             for env in np.flatnonzero(done):
-                if not step.terminated[env]:
+                if not terminated[env]:
                     final = self._tensor(step.final_observation[env])
                     cuts.append((t, int(env), self._recollection.imagine(int(env), final)))
                 episodes.append(self._end_episode(int(env), step))
@@ -167,7 +171,7 @@ class Collector:
         """V of every state at once.
 
         What follows row t is row t + 1, after the last row the observation that waits for the next
-        rollout, and at a time limit the final observation; after a termination the next
+        rollout, and at a truncation the final observation; after a termination the next
         episode's first value stands there, which GAE leaves out.
         """
         values, next_values = self._rollout.values, self._rollout.next_values

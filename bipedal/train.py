@@ -140,6 +140,7 @@ class Trainer:
                 device=self.device,
                 generator=self.generator,
                 reward_floor=config.reward_floor,
+                endless_course=config.endless_course,
                 memory=self.model.memory,
             )
         except BaseException:

@@ -63,6 +63,7 @@ def test_the_seed_preset_has_the_numbers_of_the_notebook() -> None:
         "clip_range": 0.2,
         "entropy_coefficient": 0.001,
         "reward_floor": -100.0,
+        "endless_course": False,
         "curriculum_share": 0.0,
         "max_grad_norm": 0.5,
         "adam_epsilon": 1e-8,
@@ -185,7 +186,9 @@ def test_a_senseless_value_is_refused_and_the_message_names_its_flag(
 
 
 def test_every_field_with_a_limit_is_tested_above() -> None:
-    without_limit = {"init_from", "layer_norm", "stop_when_solved", "evaluation_min_return"}
+    without_limit = {
+        "init_from", "endless_course", "layer_norm", "stop_when_solved", "evaluation_min_return",
+    }  # fmt: skip
     assert {field for field, _ in INVALID} == set(FIELDS) - without_limit
 
 

@@ -60,7 +60,11 @@ class CountingEngine:
 
 
 def make_collector(
-    engine: CountingEngine, steps: int, reward_floor: float = -100.0, memory: Memory = LATEST
+    engine: CountingEngine,
+    steps: int,
+    reward_floor: float = -100.0,
+    endless_course: bool = False,
+    memory: Memory = LATEST,
 ) -> Collector:
     return Collector(
         engine,
@@ -71,6 +75,7 @@ def make_collector(
         device=torch.device("cpu"),
         generator=torch.Generator().manual_seed(0),
         reward_floor=reward_floor,
+        endless_course=endless_course,
         memory=memory,
     )
 
@@ -172,6 +177,29 @@ class TestCollect:
         engine = CountingEngine([{2: "terminated"}], fall=False)
         _, episodes = make_collector(engine, 2).collect(*networks)
         assert not episodes[0].fell
+
+    @pytest.mark.parametrize("endless", [False, True])
+    def test_the_far_end_of_an_endless_course_is_a_truncation(
+        self, networks: tuple[Actor, Critic], endless: bool
+    ) -> None:
+        engine = CountingEngine([{2: "terminated"}], fall=False)
+        _, critic = networks
+        collector = make_collector(engine, 3, endless_course=endless)
+        rollout, episodes = collector.collect(*networks)
+        assert rollout.done[:, 0].tolist() == [False, True, False]
+        assert rollout.terminated[:, 0].tolist() == [False, not endless, False]
+        # (0, 0, 2) was there; without it stands V of the next episode's (0, 1, 0), left out by GAE
+        followed = torch.tensor([0.0, 0.0, 2.0] if endless else [0.0, 1.0, 0.0])
+        torch.testing.assert_close(rollout.next_values[1, 0], critic(followed))
+        assert [episode.episodic_return for episode in episodes] == [3.0]
+
+    def test_a_fall_on_an_endless_course_is_a_termination(
+        self, networks: tuple[Actor, Critic]
+    ) -> None:
+        collector = make_collector(CountingEngine([{2: "both"}]), 3, endless_course=True)
+        rollout, episodes = collector.collect(*networks)
+        assert rollout.terminated[:, 0].tolist() == [False, True, False]
+        assert episodes[0].fell
 
 
 def test_a_floor_softens_the_fall_and_leaves_the_return_raw(
