@@ -108,12 +108,18 @@ def test_hardcore_keeps_its_noise_and_is_judged_by_greedy_episodes() -> None:
     assert preset.evaluation_interval * preset.batch_size * 7 < preset.total_timesteps
 
 
-def test_polishing_for_hardcore_tells_the_whole_cost_of_a_fall_and_has_less_noise() -> None:
-    first, then = get_preset("hardcore"), get_preset("hardcore-polish")
-    assert first.reward_floor > then.reward_floor == -100.0
-    assert first.gamma < then.gamma == then.final_gamma
-    assert first.std_min > then.std_max > then.final_std_max >= then.std_min
-    assert then.anneal_timesteps == then.total_timesteps
+def test_hardcore_goes_on_with_caution_and_then_with_less_noise() -> None:
+    bold, careful, polish = (
+        get_preset(name) for name in ("hardcore", "hardcore-careful", "hardcore-polish")
+    )
+    assert bold.reward_floor > careful.reward_floor == polish.reward_floor == -100.0
+    assert bold.gamma < careful.gamma == polish.gamma
+    assert bold.std_min > careful.std_min == careful.final_std_max
+    assert careful.std_max == polish.std_max > polish.final_std_max >= polish.std_min
+    assert polish.anneal_timesteps == polish.total_timesteps
+    for preset in (bold, careful, polish):
+        assert preset.endless_course
+        assert preset.gamma == preset.final_gamma
 
 
 def test_a_run_is_whole_iterations_rounded_up() -> None:

@@ -133,6 +133,7 @@ def test_each_lever_is_one_change() -> None:
         levers.HARD: {"reward_floor"},
         levers.CURRICULUM: {"curriculum_share"},
         levers.FAR: {"gamma", "final_gamma"},
+        levers.END: {"endless_course"},
         levers.LARGE: {"num_envs", "minibatch_size", "evaluation_interval"},
         levers.WIDE: {"hidden_sizes"},
         levers.MEMORY: {"frames", "frame_stride"},
