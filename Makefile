@@ -42,21 +42,15 @@ pretrained: $(VENV)/installed
 	$(call publish,walker)
 	$(BIN)/bipedal record pretrained:walker --out docs/walker.gif --max-seconds 4.2
 
-# Train a Hardcore walker, polish it (about an hour on one core), and put it in the place of
-# pretrained:hardcore. The options are those that the two presets had when it was made.
+# Train a Hardcore walker in three stages (about half an hour on one core), and put it in the place
+# of pretrained:hardcore.
 pretrained-hardcore: $(VENV)/installed
-	rm -rf runs/hardcore runs/pretrained-hardcore
-	$(BIN)/bipedal train --preset hardcore --run-dir runs/hardcore --final-episodes 0 \
-		--total-timesteps 90000000 --anneal-timesteps 90000000 --final-gamma 0.997 \
-		--num-envs 256 --epochs 5 --learning-rate-schedule linear --curriculum-share 0.5 \
-		--std-min 0.15 --final-std-max 0.2 --evaluation-interval 60 --evaluation-episodes 32
-	$(BIN)/bipedal train --preset hardcore-polish --init-from runs/hardcore \
-		--run-dir runs/pretrained-hardcore --final-episodes 1000 \
-		--total-timesteps 45000000 --anneal-timesteps 45000000 \
-		--num-envs 512 --minibatch-size 8192 --policy-learning-rate 3e-4 \
-		--critic-learning-rate 3e-4 --std-max 0.2 --restart-std-max 0.2 \
-		--evaluation-interval 45 --evaluation-episodes 128
-	cp runs/hardcore/evaluations.csv results/hardcore.csv
+	rm -rf runs/hardcore runs/hardcore-careful runs/pretrained-hardcore
+	$(BIN)/bipedal train --preset hardcore --seed 1013 --run-dir runs/hardcore --final-episodes 0
+	$(BIN)/bipedal train --preset hardcore-careful --seed 1013 --init-from runs/hardcore \
+		--run-dir runs/hardcore-careful --final-episodes 0
+	$(BIN)/bipedal train --preset hardcore-polish --seed 1013 --init-from runs/hardcore-careful \
+		--run-dir runs/pretrained-hardcore --final-episodes 1000
 	$(call publish,hardcore)
 
 clean:

@@ -176,7 +176,7 @@ class StudyArguments:
     """Put a claim to the test over many seeds; writes results/studies/NAME."""
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
-    """One of dynamics, kneeling, statistics, algorithms, hardcore, hardcore-levers."""
+    """One of dynamics, kneeling, statistics, algorithms, hardcore."""
     seeds: int | None = None
     """Number of seeds, from 1000 upward (default: the study's)."""
     jobs: int | None = None

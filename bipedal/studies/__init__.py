@@ -16,7 +16,6 @@ MODULES = {
     "statistics": "inference",
     "algorithms": "algorithms",
     "hardcore": "hardcore",
-    "hardcore-levers": "levers",
 }
 """The module of each study."""
 

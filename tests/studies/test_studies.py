@@ -17,14 +17,13 @@ from bipedal.studies import (
     hardcore,
     inference,
     kneeling,
-    levers,
 )
 from bipedal.studies.study import Trial
 
 
 @pytest.fixture(autouse=True)
 def few_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (algorithms, dynamics, hardcore, inference, kneeling, levers):
+    for module in (algorithms, dynamics, hardcore, inference, kneeling):
         monkeypatch.setattr(module, "EPISODES", 1)
     monkeypatch.setattr(algorithms, "GRID", 2)
     monkeypatch.setattr(algorithms, "SECONDS", 1.0)
@@ -110,35 +109,11 @@ def test_a_curve_is_read_off_where_it_has_been() -> None:
     assert read_off(curve, "timesteps", 100) is None
 
 
-@pytest.mark.parametrize(
-    ("module", "arm"),
-    [
-        *((hardcore, arm) for arm in (hardcore.NOTEBOOK, hardcore.FORGOT, hardcore.ALL)),
-        (hardcore, hardcore.BOTH),
-        (levers, levers.MEMORY),
-    ],
-)
+@pytest.mark.parametrize("arm", [hardcore.NOTEBOOK, hardcore.FORGOT, hardcore.ALL, hardcore.BOTH])
 def test_hardcore_scores_the_best_model(
-    module: Any, arm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = dataclasses.replace(module.ARMS[arm], evaluation_interval=1, evaluation_episodes=1)
-    monkeypatch.setattr(module, "ARMS", {arm: small})
-    rows, _ = play(module.STUDY.name, arm, 8192, tmp_path)
+    small = dataclasses.replace(hardcore.ARMS[arm], evaluation_interval=1, evaluation_episodes=1)
+    monkeypatch.setattr(hardcore, "ARMS", {arm: small})
+    rows, _ = play(hardcore.STUDY.name, arm, 8192, tmp_path)
     assert rows[0]["return"] < 50.0
-
-
-def test_each_lever_is_one_change() -> None:
-    allowed = {
-        levers.QUIET: {"std_min"},
-        levers.HARD: {"reward_floor"},
-        levers.CURRICULUM: {"curriculum_share"},
-        levers.FAR: {"gamma", "final_gamma"},
-        levers.END: {"endless_course"},
-        levers.LARGE: {"num_envs", "minibatch_size", "evaluation_interval"},
-        levers.WIDE: {"hidden_sizes"},
-        levers.MEMORY: {"frames", "frame_stride"},
-    }
-    assert set(levers.ARMS) == {levers.RECIPE, *allowed}
-    for arm, fields in allowed.items():
-        config, recipe = (dataclasses.asdict(levers.ARMS[name]) for name in (arm, levers.RECIPE))
-        assert {field for field in config if config[field] != recipe[field]} == fields
