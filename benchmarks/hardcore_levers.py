@@ -15,17 +15,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import os
 import subprocess
-import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
+
+from pinned import Core, bipedal, map_on_cores, score
 
 from bipedal.config import DEFAULT, get_preset
-from bipedal.evaluate import FINAL_SEED
 from bipedal.tables import write_table
 
 SEEDS, LEVERS = Path("runs/seeds"), Path("runs/levers")
@@ -53,20 +49,7 @@ ARMS = (
 )
 
 
-def call(core: int | None, log: Path, *arguments: str) -> str:
-    """Run a `bipedal` command on a core; returns what it printed."""
-    command = [sys.executable, "-m", "bipedal.cli", *arguments]
-    if core is not None:
-        command = ["taskset", "-c", str(core), *command]
-    with open(log, "a") as errors:
-        return subprocess.run(
-            command, check=True, stdout=subprocess.PIPE, stderr=errors, text=True
-        ).stdout
-
-
-def play(
-    preset: str, seed: int, episodes: int, arm: Arm | None, cores: SimpleQueue[int | None]
-) -> dict[str, object]:
+def play(preset: str, arm: Arm | None, seed: int, episodes: int, core: Core) -> dict[str, object]:
     """Train an arm, or take the preset's own run, and score its first numbered checkpoint."""
     config = get_preset(preset)
     timesteps = config.checkpoint_interval * config.batch_size
@@ -77,9 +60,8 @@ def play(
         "seed": seed,
         "timesteps": timesteps,
     }
-    core = cores.get()
+    log = LEVERS / f"{run_dir.name}.log"
     try:
-        log = LEVERS / f"{run_dir.name}.log"
         if arm is not None:
             start = []
             if config.init_from is not None:
@@ -87,35 +69,27 @@ def play(
             resume = ["--resume"] if (run_dir / "config.json").exists() else []
             new = ["--seed", str(seed), "--total-timesteps", str(timesteps)]
             new += ["--final-episodes", "0", "--run-dir", str(run_dir)]
-            call(core, log, "train", "--preset", preset, *new, *start, *arm.options, *resume)
+            bipedal(core, log, "train", "--preset", preset, *new, *start, *arm.options, *resume)
         model = run_dir / "saved_models" / f"checkpoint_{config.checkpoint_interval}.pth"
-        many = ["--episodes", str(episodes), "--seed", str(FINAL_SEED), "--json"]
-        score = json.loads(call(core, log, "evaluate", str(model), *many))
+        played = score(core, log, model, episodes)
     except subprocess.CalledProcessError as error:
         return {**row, "status": f"failed: {error}"}
-    finally:
-        cores.put(core)
     return {
         **row,
         "status": "done",
-        "mean_return": round(score["mean_return"], 2),
-        "fall_rate": score["fall_rate"],
-        "mean_speed": round(score["mean_speed"], 3),
+        "mean_return": round(played["mean_return"], 2),
+        "fall_rate": played["fall_rate"],
+        "mean_speed": round(played["mean_speed"], 3),
     }
 
 
 def play_all(seeds: Sequence[int], episodes: int) -> list[dict[str, object]]:
     """All arms with all seeds, arm by arm, and the presets as they are."""
-    cores: SimpleQueue[int | None] = SimpleQueue()
-    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [None]
-    for core in usable:
-        cores.put(core)
+    stages = dict.fromkeys(arm.preset for arm in ARMS)
+    plan: list[tuple[str, Arm | None, int]]
     plan = [(arm.preset, arm, seed) for arm in ARMS for seed in seeds]
-    plan += [
-        (preset, None, seed) for preset in dict.fromkeys(a.preset for a in ARMS) for seed in seeds
-    ]
-    with ThreadPoolExecutor(len(usable)) as pool:
-        return list(pool.map(lambda job: play(job[0], job[2], episodes, job[1], cores), plan))
+    plan += [(preset, None, seed) for preset in stages for seed in seeds]
+    return map_on_cores(lambda job, core: play(*job, episodes, core), plan)
 
 
 def main() -> None:

@@ -21,65 +21,44 @@ import argparse
 import csv
 import json
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any
+
+from pinned import Core, bipedal, map_on_cores, score
 
 from bipedal.checkpoint import load_state
-from bipedal.evaluate import FINAL_SEED
 from bipedal.studies.training import checkpoints
 from bipedal.tables import write_table
 
-BIPEDAL = [sys.executable, "-m", "bipedal.cli"]
 RUNS = Path("runs/seeds")
 
 
 def train_one(
-    presets: Sequence[str],
-    seed: int,
-    episodes: int,
-    cores: SimpleQueue[int | None],
-    extra: Sequence[str],
+    presets: Sequence[str], seed: int, episodes: int, extra: Sequence[str], core: Core
 ) -> dict[str, object]:
-    """Train and score one seed on the next free core; returns its row."""
-    core = cores.get()
+    """Train and score one seed on a core; returns its row."""
+    log = RUNS / f"{presets[-1]}-{seed}.log"
     try:
-        with open(RUNS / f"{presets[-1]}-{seed}.log", "a") as log:
-
-            def call(*arguments: str) -> str:
-                command = [*BIPEDAL, *arguments]
-                if core is not None and hasattr(os, "sched_setaffinity"):
-                    command = ["taskset", "-c", str(core), *command]
-                return subprocess.run(
-                    command, check=True, stdout=subprocess.PIPE, stderr=log, text=True
-                ).stdout
-
-            timesteps, wall_seconds = 0, 0.0
-            start: list[str] = []
-            for preset in presets:
-                run_dir = RUNS / f"{preset}-{seed}"
-                resume = ["--resume"] if (run_dir / "config.json").exists() else []
-                new = ["--preset", preset, "--seed", str(seed), "--final-episodes", "0"]
-                launched = time.monotonic()
-                call("train", "--run-dir", str(run_dir), *new, *start, *extra, *resume)
-                seconds = time.monotonic() - launched
-                with open(run_dir / "metrics.csv", newline="") as file:
-                    last_row = list(csv.DictReader(file))[-1]
-                timesteps += int(last_row["timesteps"])
-                wall_seconds += float(last_row["time/elapsed"]) if resume else seconds
-                start = ["--init-from", str(run_dir)]
-            solved = load_state(run_dir / "saved_models" / "resume.pt")["solved"]
-            best = _score(call, run_dir, episodes)
-            final = best if solved else _score(call, checkpoints(run_dir)[-1], 100)
+        timesteps, wall_seconds = 0, 0.0
+        start: list[str] = []
+        for preset in presets:
+            run_dir = RUNS / f"{preset}-{seed}"
+            resume = ["--resume"] if (run_dir / "config.json").exists() else []
+            new = ["--preset", preset, "--seed", str(seed), "--final-episodes", "0"]
+            launched = time.monotonic()
+            bipedal(core, log, "train", "--run-dir", str(run_dir), *new, *start, *extra, *resume)
+            seconds = time.monotonic() - launched
+            with open(run_dir / "metrics.csv", newline="") as file:
+                last_row = list(csv.DictReader(file))[-1]
+            timesteps += int(last_row["timesteps"])
+            wall_seconds += float(last_row["time/elapsed"]) if resume else seconds
+            start = ["--init-from", str(run_dir)]
+        solved = load_state(run_dir / "saved_models" / "resume.pt")["solved"]
+        best = score(core, log, run_dir, episodes)
+        final = best if solved else score(core, log, checkpoints(run_dir)[-1], 100)
     except Exception as error:
         return {"preset": " ".join(presets), "seed": seed, "status": f"failed: {error}"}
-    finally:
-        cores.put(core)
     config = json.loads((run_dir / "config.json").read_text())["config"]
     whole = solved or int(last_row["timesteps"]) >= config["total_timesteps"]
     return {
@@ -100,12 +79,6 @@ def train_one(
         "final_mean_return": round(final["mean_return"], 2),
         "final_fall_rate": final["fall_rate"],
     }
-
-
-def _score(call: Callable[..., str], model: Path, episodes: int) -> dict[str, Any]:
-    many = ["--episodes", str(episodes), "--seed", str(FINAL_SEED)]
-    answer: dict[str, Any] = json.loads(call("evaluate", str(model), *many, "--json"))
-    return answer
 
 
 def read_curve(presets: Sequence[str], seed: int) -> list[dict[str, float]]:
@@ -164,18 +137,11 @@ def main() -> None:
     args, extra = parser.parse_known_args()
     out = args.out or Path("results") / f"seeds-{args.preset[-1]}.csv"
     RUNS.mkdir(parents=True, exist_ok=True)
-    cores: SimpleQueue[int | None] = SimpleQueue()
-    usable: list[int | None] = [None]
-    if hasattr(os, "sched_getaffinity") and not args.one_by_one:
-        usable = [*sorted(os.sched_getaffinity(0))]
-    for core in usable:
-        cores.put(core)
-    with ThreadPoolExecutor(len(usable)) as pool:
-
-        def run(seed: int) -> dict[str, object]:
-            return train_one(args.preset, seed, args.episodes, cores, extra)
-
-        rows = list(pool.map(run, args.seeds))
+    rows = map_on_cores(
+        lambda seed, core: train_one(args.preset, seed, args.episodes, extra, core),
+        args.seeds,
+        one_by_one=args.one_by_one,
+    )
     write_table(out, rows)
     print(out.read_text(), end="")
     if args.figure:
