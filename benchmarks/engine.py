@@ -25,8 +25,8 @@ import torch
 from policies import batched
 
 from bipedal.checkpoint import load_model
-from bipedal.envs import GymnasiumEngine
-from bipedal.physics.engine import WarpEngine
+from bipedal.engines.gymnasium import GymnasiumEngine
+from bipedal.engines.warp import WarpEngine
 from bipedal.processes import usable_cores
 
 Act = Callable[[np.ndarray], np.ndarray]

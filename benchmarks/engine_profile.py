@@ -17,9 +17,8 @@ import warp as wp
 from policies import batched
 
 from bipedal.checkpoint import load_model
-from bipedal.envs import ENV_IDS
+from bipedal.engines.warp import WarpEngine
 from bipedal.physics.broadphase import Sweep
-from bipedal.physics.engine import WarpEngine
 from bipedal.physics.state import Ground, Robot, Walkers
 from bipedal.physics.step import (
     OPTIONS,
@@ -33,6 +32,7 @@ from bipedal.physics.step import (
     move,
 )
 from bipedal.physics.workspace import Floats, Vectors, column_start
+from bipedal.walker import ENV_IDS
 
 BLOCK = 128
 wp.set_module_options(OPTIONS)

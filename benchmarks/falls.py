@@ -20,14 +20,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bipedal.checkpoint import Model, load_model, model_to_bytes
-from bipedal.envs import HARDCORE_ID
-from bipedal.evaluate import FINAL_SEED, make_policy, read_model, run_episode, worker_pool
-from bipedal.gait import DT, Trajectory
-from bipedal.obstacles import Floats, Kind, Obstacle, find_obstacles, met_obstacles
+from bipedal.evaluation.episode import make_policy, run_episode
+from bipedal.evaluation.obstacles import Floats, Kind, Obstacle, find_obstacles, met_obstacles
+from bipedal.evaluation.score import FINAL_SEED, read_model, worker_pool
+from bipedal.evaluation.trajectory import DT, Trajectory
 from bipedal.physics.constants import TERRAIN_STEP
 from bipedal.processes import usable_cores
 from bipedal.progress import track_items
 from bipedal.tables import write_table
+from bipedal.walker import HARDCORE_ID
 
 FREE_GROUND = "free ground"
 BEFORE = round(0.5 / DT)

@@ -25,7 +25,7 @@ from typing import Any
 
 import psutil
 
-from bipedal.config import get_preset
+from bipedal.presets import get_preset
 from bipedal.tables import write_table
 from bipedal.train import Progress, Trainer, train
 

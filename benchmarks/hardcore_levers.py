@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pinned import Core, bipedal, map_on_cores, score
 
-from bipedal.config import DEFAULT, get_preset
+from bipedal.presets import DEFAULT, get_preset
 from bipedal.tables import write_table
 
 SEEDS, LEVERS = Path("runs/seeds"), Path("runs/levers")

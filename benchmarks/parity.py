@@ -29,13 +29,14 @@ from policies import batched
 from scipy import stats
 
 from bipedal.checkpoint import Model, load_model
-from bipedal.envs import ENV_IDS, make_env
-from bipedal.evaluate import run_episode
+from bipedal.engines.gymnasium import make_env
+from bipedal.engines.synchronise import read_terrain, reset_overheard, synchronise
+from bipedal.engines.warp import WarpEngine
+from bipedal.evaluation.episode import run_episode
 from bipedal.physics.constants import MAX_BOXES, TERRAIN_STEP
-from bipedal.physics.engine import WarpEngine
 from bipedal.physics.state import fields
-from bipedal.physics.synchronise import read_terrain, reset_overheard, synchronise
 from bipedal.processes import usable_cores
+from bipedal.walker import ENV_IDS
 
 LANES = 16
 """Environments side by side in the one-step proof."""

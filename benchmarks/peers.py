@@ -35,8 +35,8 @@ def make_envpool(num_envs: int, seed: int) -> Any:
     """EnvPool's walkers as one of Stable-Baselines3's vector environments."""
     import envpool
 
+    from bipedal.engines.stable_baselines import PlainVecEnv
     from bipedal.processes import usable_cores
-    from bipedal.studies.vec_env import PlainVecEnv
 
     class EnvPoolVecEnv(PlainVecEnv):
         def __init__(self) -> None:

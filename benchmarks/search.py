@@ -25,7 +25,8 @@ from typing import Any
 
 import optuna
 
-from bipedal.config import DEFAULT, TrainConfig
+from bipedal.config import TrainConfig
+from bipedal.presets import DEFAULT
 from bipedal.tables import write_table
 from bipedal.train import train
 

@@ -42,7 +42,7 @@ import psutil
 import torch
 
 from bipedal.checkpoint import load_model
-from bipedal.evaluate import run_episode
+from bipedal.evaluation.episode import run_episode
 from bipedal.processes import usable_cores
 from bipedal.tables import write_table
 

@@ -23,12 +23,12 @@ from typing import Any
 import torch
 
 from bipedal import ppo, train
-from bipedal.config import get_preset
-from bipedal.examiner import EngineExaminer
+from bipedal.engines.warp import WarpEngine
+from bipedal.evaluation.selection import EngineExaminer
 from bipedal.logs import RunLog
-from bipedal.models import Actor, Critic
+from bipedal.networks import Actor, Critic
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
-from bipedal.physics.engine import WarpEngine
+from bipedal.presets import get_preset
 from bipedal.rollout import Collector
 
 PHASES: list[tuple[str, Any, str]] = [

@@ -30,11 +30,12 @@ from gymnasium.wrappers.utils import RunningMeanStd as GymnasiumRunningMeanStd
 from torch import Tensor
 
 from bipedal.config import MAX_FRAMES, MAX_HIDDEN_LAYERS, MAX_SPAN, MAX_WIDTH, Memory
-from bipedal.envs import ACTION_DIM, OBSERVATION_DIM, FloatArray
 from bipedal.errors import UserError
-from bipedal.models import Activation, Actor, Critic
+from bipedal.files import atomic_write, read_file, temporary_path
+from bipedal.networks import Activation, Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
 from bipedal.safe_pickle import parse_statistics
+from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, FloatArray
 
 MAX_FILE_BYTES = 1 << 30
 MAX_STATISTICS_BYTES = 1 << 14
@@ -73,46 +74,6 @@ class Model:
 
 
 # Writing -----------------------------------------------------------------------------------------
-
-
-def atomic_write(*files: tuple[Path, bytes]) -> None:
-    """Replace files so that a reader sees the old or the new ones whole, never a part.
-
-    All are written to `NAME.tmp` beside their place and flushed to disk before the first is
-    renamed; the renames follow in the order given. If one cannot be written (OSError) the old
-    files stay as they were.
-    """
-    written: list[tuple[Path, Path]] = []
-    try:
-        for path, data in files:
-            temporary = temporary_path(path)
-            written.append((temporary, path))
-            with open(temporary, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-    except BaseException:
-        for temporary, _ in written:
-            temporary.unlink(missing_ok=True)
-        raise
-    for temporary, path in written:
-        os.replace(temporary, path)
-    for directory in {path.parent for path, _ in files}:
-        _sync_directory(directory)
-
-
-def temporary_path(path: Path) -> Path:
-    """Where `atomic_write` prepares the contents of `path`."""
-    return path.with_name(path.name + ".tmp")
-
-
-def _sync_directory(directory: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def statistics_path(model_path: Path) -> Path:
@@ -173,17 +134,6 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 # Reading -----------------------------------------------------------------------------------------
 
 
-def _read(path: Path, limit: int) -> bytes:
-    try:
-        if not path.is_file():  # a device or a pipe may never end
-            raise UserError(f"cannot read {path}: it is not a file")
-        if path.stat().st_size > limit:
-            raise UserError(f"{path} is too large to be one of this project's files")
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-
-
 def _repack(path: Path, data: bytes) -> io.BytesIO:
     """Check the archive that a model file is, and write it anew.
 
@@ -226,7 +176,7 @@ def _read_torch(path: Path, data: bytes) -> dict[str, Any]:
 
 def load_state(path: Path) -> dict[str, Any]:
     """Read what `save_state` wrote."""
-    return _read_torch(path, _read(path, MAX_FILE_BYTES))
+    return _read_torch(path, read_file(path, MAX_FILE_BYTES))
 
 
 def resolve_model_path(spec: str | Path) -> Path:
@@ -254,10 +204,10 @@ def resolve_model_path(spec: str | Path) -> Path:
 def _read_pair(path: Path) -> tuple[dict[str, Any], bytes | None]:
     """Read a model and the statistics that belong to it (None where there is no such file)."""
     for attempt in range(3):
-        contents = _read_torch(path, _read(path, MAX_FILE_BYTES))
+        contents = _read_torch(path, read_file(path, MAX_FILE_BYTES))
         if not os.path.exists(statistics_path(path)):
             return contents, None
-        statistics = _read(statistics_path(path), MAX_STATISTICS_BYTES)
+        statistics = read_file(statistics_path(path), MAX_STATISTICS_BYTES)
         digest = hashlib.sha256(statistics).hexdigest()
         if contents.get("statistics_sha256", digest) == digest:
             return contents, statistics
@@ -275,8 +225,8 @@ def _read_pair(path: Path) -> tuple[dict[str, Any], bytes | None]:
 def _read_unrenamed(path: Path) -> dict[str, Any] | None:
     """Read the model of a save that ended between its two renames; None if there was none."""
     try:
-        contents = _read_torch(path, _read(temporary_path(path), MAX_FILE_BYTES))
-        digest = hashlib.sha256(_read(statistics_path(path), MAX_STATISTICS_BYTES)).hexdigest()
+        contents = _read_torch(path, read_file(temporary_path(path), MAX_FILE_BYTES))
+        digest = hashlib.sha256(read_file(statistics_path(path), MAX_STATISTICS_BYTES)).hexdigest()
     except UserError:
         return None
     return contents if contents.get("statistics_sha256") == digest else None
@@ -326,7 +276,7 @@ def describe_model(spec: str | Path) -> dict[str, Any]:
     width = model.memory.frames * OBSERVATION_DIM
     facts = {
         "path": str(path),
-        "sha256": hashlib.sha256(_read(path, MAX_FILE_BYTES)).hexdigest(),
+        "sha256": hashlib.sha256(read_file(path, MAX_FILE_BYTES)).hexdigest(),
         "statistics": str(statistics_path(path)) if found else "missing",
         "layers": "-".join(map(str, (width, *model.actor.hidden_sizes, ACTION_DIM))),
         "frames": model.memory.frames,

@@ -23,8 +23,9 @@ from typing import Annotated, Any, Literal, NoReturn
 import tyro
 
 from bipedal import __version__
-from bipedal.config import TrainConfig, get_preset
+from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
+from bipedal.presets import get_preset
 
 ModelArgument = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
 RunArgument = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -124,8 +125,8 @@ def record(arguments: Sequence[str]) -> None:
     """Record a video."""
     args = _parse(RecordArguments, "record", arguments)
     from bipedal.checkpoint import load_model
-    from bipedal.evaluate import make_policy
-    from bipedal.video import record_episode
+    from bipedal.evaluation.episode import make_policy
+    from bipedal.report.video import record_episode
 
     model = load_model(args.model)
     recorded = record_episode(
@@ -149,7 +150,7 @@ class ReportArguments:
 def report(arguments: Sequence[str]) -> None:
     """Write the report of a run."""
     args = _parse(ReportArguments, "report", arguments)
-    from bipedal.viewer.report import write_report
+    from bipedal.report.report import write_report
 
     print(write_report(args.run))
 

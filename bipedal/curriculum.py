@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from bipedal.physics.engine import WarpEngine
+    from bipedal.engines.warp import WarpEngine
     from bipedal.physics.terrain import Difficulty
     from bipedal.rollout import EpisodeStatistics
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from bipedal.checkpoint import atomic_write
+from bipedal.files import atomic_write
 
 Row = Mapping[str, float | int | str]
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from bipedal.config import Memory
-from bipedal.envs import Step, VectorEngine
-from bipedal.memory import Recollection
-from bipedal.models import Actor, Critic, gaussian_log_prob
+from bipedal.history import Recollection
+from bipedal.networks import Actor, Critic, gaussian_log_prob
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
+from bipedal.walker import Step, VectorEngine
 
 
 class EpisodeStatistics(NamedTuple):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from bipedal.checkpoint import atomic_write
 from bipedal.config import TrainConfig, config_from_json, config_to_json
 from bipedal.errors import UserError
+from bipedal.files import atomic_write
 from bipedal.processes import usable_cores
 
 RECORDED_PACKAGES = ("bipedal", "torch", "gymnasium", "box2d", "numpy")

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bipedal.envs import OBSERVATION_DIM
 from bipedal.errors import UserError
 from bipedal.normalizer import ObservationNormalizer
+from bipedal.walker import OBSERVATION_DIM
 
 
 class _Statistics:

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from bipedal.checkpoint import Model, atomic_write, load_model
+from bipedal.checkpoint import Model, load_model
 from bipedal.config import TrainConfig
 from bipedal.errors import UserError
-from bipedal.evaluate import FINAL_SEED, Evaluation, Statistics, evaluate, worker_pool
+from bipedal.evaluation.episode import Statistics
+from bipedal.evaluation.score import FINAL_SEED, Evaluation, evaluate, worker_pool
+from bipedal.files import atomic_write
 from bipedal.processes import usable_cores
 from bipedal.progress import TrainingDisplay, console, track_items
 from bipedal.train import train

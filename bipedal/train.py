@@ -21,24 +21,25 @@ import numpy as np
 import torch
 from torch import nn
 
-from bipedal import ppo
+from bipedal import ppo, schedules
 from bipedal.checkpoint import Model, load_model, load_state, save_model, save_state
 from bipedal.config import TrainConfig
 from bipedal.curriculum import Curriculum
-from bipedal.envs import ACTION_DIM, ENGINES, OBSERVATION_DIM, reward_threshold
+from bipedal.engines import ENGINES
 from bipedal.errors import RunFailedError, UserError
-from bipedal.evaluate import make_policy
-from bipedal.examiner import EVALUATION_SEED, EXAMINERS, confirm, on_cpu, with_gain
+from bipedal.evaluation.episode import make_policy
+from bipedal.evaluation.selection import EVALUATION_SEED, EXAMINERS, confirm, on_cpu, with_gain
 from bipedal.logs import RunLog
-from bipedal.models import Actor, Critic, flatten_parameters
+from bipedal.networks import Actor, Critic, flatten_parameters
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
 from bipedal.processes import keep_freed_memory
+from bipedal.report.video import record_episode
 from bipedal.rollout import Collector, EpisodeStatistics, Rollout
 from bipedal.run_directory import continue_run, discard_run, lock_run, prepare_run
-from bipedal.video import record_episode
+from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, reward_threshold
 
 if TYPE_CHECKING:
-    from bipedal.physics.engine import WarpEngine
+    from bipedal.engines.warp import WarpEngine
 
 SAVE_SECONDS = 15.0
 """Work that a kill may cost, plus at most one iteration."""
@@ -279,7 +280,7 @@ class Trainer:
         config = self.config
         first = self.timesteps < config.anneal_timesteps
         initial = config.std_max if first else config.restart_std_max
-        std_max = ppo.geometric(initial, config.final_std_max, self._progress)
+        std_max = schedules.geometric(initial, config.final_std_max, self._progress)
         restarted = std_max > self.actor.std_bounds[1]
         self.actor.std_bounds = (config.std_min, std_max)
         if restarted:
@@ -292,7 +293,7 @@ class Trainer:
         """Discount factor of this iteration; it grows once and stays."""
         config = self.config
         share = self.timesteps / config.anneal_timesteps
-        return 1.0 - ppo.geometric(1.0 - config.gamma, 1.0 - config.final_gamma, share)
+        return 1.0 - schedules.geometric(1.0 - config.gamma, 1.0 - config.final_gamma, share)
 
     def _set_learning_rates(self) -> tuple[float, float]:
         """Anneal, where the schedule is linear; returns the rates of this iteration."""
@@ -305,14 +306,14 @@ class Trainer:
             group = optimizer.param_groups[0]
             if config.learning_rate_schedule == "linear":
                 final = initial * config.final_learning_rate_scale
-                group["lr"] = ppo.linear_learning_rate(initial, final, self._progress)
+                group["lr"] = schedules.linear_learning_rate(initial, final, self._progress)
             rates.append(group["lr"])
         return rates[0], rates[1]
 
     def _adapt_learning_rates(self, kl: float) -> None:
         for optimizer in (self.actor_optimizer, self.critic_optimizer):
             group = optimizer.param_groups[0]
-            group["lr"] = ppo.adaptive_learning_rate(group["lr"], kl, self.config.target_kl)
+            group["lr"] = schedules.adaptive_learning_rate(group["lr"], kl, self.config.target_kl)
 
     def _mean_return(self) -> float:
         return float(np.mean(self.recent_returns)) if self.recent_returns else math.nan

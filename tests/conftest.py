@@ -1,20 +1,25 @@
-"""What several test files share: a small model, and a very short run."""
+"""What several test files share: a small model, a very short run, engines that are closed."""
 
 from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from bipedal.checkpoint import Model
-from bipedal.config import DEFAULT, TrainConfig
-from bipedal.envs import ACTION_DIM, OBSERVATION_DIM
-from bipedal.models import Activation, Actor, Critic
+from bipedal.config import TrainConfig
+from bipedal.engines.warp import WarpEngine, quiet_warp
+from bipedal.networks import Activation, Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
+from bipedal.physics.robot import make_robot
+from bipedal.presets import DEFAULT
+from bipedal.walker import ACTION_DIM, ENV_IDS, OBSERVATION_DIM
 
 ModelMaker = Callable[..., Model]
 
@@ -93,3 +98,26 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         warnings.simplefilter("ignore")
         assert train(TINY, run_dir).finished
     return run_dir
+
+
+EngineMaker = Callable[..., WarpEngine]
+
+
+@pytest.fixture(scope="session")
+def robot() -> Any:
+    """The constants of the robot, as kernels take them."""
+    quiet_warp()
+    return make_robot("cpu")
+
+
+@pytest.fixture
+def make_engine() -> Iterator[EngineMaker]:
+    """A maker of engines, which are closed after the test."""
+    with ExitStack() as stack:
+
+        def make(
+            env_id: str = ENV_IDS[0], num_envs: int = 4, seed: int = 7, *, threads: int = 1
+        ) -> WarpEngine:
+            return stack.enter_context(closing(WarpEngine(env_id, num_envs, seed, threads=threads)))
+
+        yield make

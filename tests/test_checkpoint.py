@@ -33,7 +33,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from bipedal import checkpoint, safe_pickle
+from bipedal import checkpoint, files, safe_pickle
 from bipedal.checkpoint import (
     MAX_STATISTICS_BYTES,
     Model,
@@ -43,13 +43,13 @@ from bipedal.checkpoint import (
     save_model,
     save_state,
     statistics_path,
-    temporary_path,
 )
 from bipedal.config import MAX_HIDDEN_LAYERS, MAX_WIDTH, Memory
-from bipedal.envs import ACTION_DIM, OBSERVATION_DIM
 from bipedal.errors import UserError
-from bipedal.models import Actor, Critic
+from bipedal.files import temporary_path
+from bipedal.networks import Actor, Critic
 from bipedal.safe_pickle import parse_statistics
+from bipedal.walker import ACTION_DIM, OBSERVATION_DIM
 
 Contents = dict[str, Any]
 ModelMaker = Callable[..., Model]
@@ -1147,10 +1147,10 @@ class Reaper:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = math.inf
-        monkeypatch.setattr(checkpoint.os, "replace", self._guard(os.replace))
-        monkeypatch.setattr(checkpoint.os, "fsync", self._guard(lambda descriptor: None))
+        monkeypatch.setattr(files.os, "replace", self._guard(os.replace))
+        monkeypatch.setattr(files.os, "fsync", self._guard(lambda descriptor: None))
         monkeypatch.setattr(Path, "unlink", self._guard(Path.unlink))
-        monkeypatch.setattr(checkpoint, "open", self._open, raising=False)
+        monkeypatch.setattr(files, "open", self._open, raising=False)
 
     def _step(self) -> None:
         if self.left <= 0:
@@ -1236,7 +1236,7 @@ def test_a_rename_that_fails_leaves_a_whole_model(
         os.rename(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.os, "replace", replace)
+        patch.setattr(files.os, "replace", replace)
         with pytest.raises(PermissionError):
             save_model(path, newer)
     loaded = load_model(path)
@@ -1268,7 +1268,7 @@ def test_a_full_disk_leaves_the_old_files_and_no_litter(
         return FullDisk(name, mode)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "open", open_file, raising=False)
+        patch.setattr(files, "open", open_file, raising=False)
         with pytest.raises(OSError, match="No space left"):
             save_model(path, make_model(seed=1))
     assert same(load_model(path), model)
@@ -1293,7 +1293,7 @@ def test_a_full_disk_after_a_kill_does_not_lose_the_model(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.os, "fsync", no_space)
+        patch.setattr(files.os, "fsync", no_space)
         with pytest.raises(OSError, match="No space"):
             save_model(path, make_model(seed=2))
     assert same(load_model(path), newer)
@@ -1302,7 +1302,7 @@ def test_a_full_disk_after_a_kill_does_not_lose_the_model(
 def test_a_reader_beside_a_writer_always_sees_a_whole_model(
     path: Path, model: Model, make_model: ModelMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint.os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(files.os, "fsync", lambda descriptor: None)
     models = [model, make_model((16,), seed=1)]
     stop = threading.Event()
 

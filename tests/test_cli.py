@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from bipedal import cli, session
 from bipedal.checkpoint import Model, save_model, statistics_path
-from bipedal.config import PRESETS, TrainConfig
+from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError
+from bipedal.presets import PRESETS
 
 COMMANDS = ["train", "evaluate", "record", "report", "info"]
 EVALUATION_KEYS = {
@@ -414,7 +415,7 @@ def test_an_evaluation_is_the_same_the_second_time_and_on_all_cores(
     capsys: Captured, saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ["evaluate", str(saved), "--episodes", "2", "--json"]
-    monkeypatch.setattr("bipedal.envs.usable_cores", lambda: 1)
+    monkeypatch.setattr("bipedal.engines.gymnasium.usable_cores", lambda: 1)
     assert cli.main(arguments) == 0
     alone = strict_json(capsys.readouterr().out)
     assert alone["episodes"] == 2
@@ -531,7 +532,7 @@ def test_info_is_one_json_object_or_lines(capsys: Captured, saved: Path) -> None
 
 
 def test_a_report_of_a_run(capsys: Captured, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bipedal.viewer import report
+    from bipedal.report import report
 
     monkeypatch.setattr(report, "MAX_VIDEO_SECONDS", 0.1)
     assert cli.main(["report", str(run)]) == 0

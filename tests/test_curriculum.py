@@ -4,13 +4,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from bipedal.config import DEFAULT
 from bipedal.curriculum import LEVELS, Curriculum, difficulty_of
-from bipedal.envs import HARDCORE_ID
+from bipedal.engines.warp import WarpEngine
 from bipedal.errors import UserError
-from bipedal.physics.engine import WarpEngine
 from bipedal.physics.terrain import HARDCORE
+from bipedal.presets import DEFAULT
 from bipedal.rollout import EpisodeStatistics
+from bipedal.walker import HARDCORE_ID
 
 
 def ended(env: int, *, fell: bool, distance: float = 84.0) -> EpisodeStatistics:

@@ -11,7 +11,7 @@ from torch import Tensor, tensor
 from torch.distributions import Normal, kl_divergence
 
 from bipedal import ppo
-from bipedal.models import Actor, Critic, gaussian_entropy, gaussian_log_prob
+from bipedal.networks import Actor, Critic, gaussian_entropy, gaussian_log_prob
 
 
 def advantages_of(
@@ -175,28 +175,6 @@ class TestSmallParts:
         assert ppo.explained_variance(torch.zeros(3), returns) == 0.0
         assert ppo.explained_variance(tensor([1.0, 2.0, 4.5]), returns) == pytest.approx(0.25)
         assert math.isnan(ppo.explained_variance(returns, torch.ones(3)))
-
-    def test_geometric_schedule(self) -> None:
-        path = [ppo.geometric(4.0, 1.0, p) for p in (0.0, 0.5, 1.0, 1.5)]
-        assert path == pytest.approx([4.0, 2.0, 1.0, 1.0])
-
-    def test_a_geometric_schedule_between_equal_ends_is_constant_to_the_bit(self) -> None:
-        assert {ppo.geometric(0.61, 0.61, step / 1000) for step in range(1001)} == {0.61}
-
-    def test_linear_schedule(self) -> None:
-        rates = [ppo.linear_learning_rate(4.0, 0.0, p) for p in (0.0, 0.25, 1.0, 1.1)]
-        assert rates == [4, 3, 0, 0]
-        assert [ppo.linear_learning_rate(4.0, 2.0, p) for p in (0.0, 0.5, 1.5)] == [4, 3, 2]
-
-    @pytest.mark.parametrize(
-        ("kl", "expected"), [(0.021, 2e-3), (0.02, 3e-3), (0.005, 3e-3), (0.0049, 4.5e-3)]
-    )
-    def test_adaptive_schedule(self, kl: float, expected: float) -> None:
-        assert ppo.adaptive_learning_rate(3e-3, kl, target_kl=0.01) == pytest.approx(expected)
-
-    def test_adaptive_schedule_stays_in_bounds(self) -> None:
-        assert ppo.adaptive_learning_rate(1e-2, 0.0, 0.01) == 1e-2
-        assert ppo.adaptive_learning_rate(1e-5, 1.0, 0.01) == 1e-5
 
     @given(st.integers(1, 300), st.integers(1, 64))
     def test_minibatches_cover_everything_once(self, size: int, minibatch_size: int) -> None:

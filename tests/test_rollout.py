@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from bipedal.config import Memory
-from bipedal.envs import EngineState, FloatArray, Step
-from bipedal.models import Actor, Critic, gaussian_log_prob
+from bipedal.networks import Actor, Critic, gaussian_log_prob
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
 from bipedal.rollout import Collector
+from bipedal.walker import EngineState, FloatArray, Step
 
 LATEST = Memory()
 

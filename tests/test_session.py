@@ -12,8 +12,8 @@ import pytest
 
 from bipedal import session
 from bipedal.checkpoint import load_state
-from bipedal.config import DEFAULT
 from bipedal.errors import UserError
+from bipedal.presets import DEFAULT
 from bipedal.processes import usable_cores
 
 starts_processes = pytest.mark.skipif(

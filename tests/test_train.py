@@ -20,10 +20,11 @@ import torch
 
 from bipedal import ppo, train
 from bipedal.checkpoint import Model, load_model, load_state
-from bipedal.config import PRESETS, TrainConfig
+from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
-from bipedal.examiner import Answer
+from bipedal.evaluation.selection import Answer
 from bipedal.logs import RunLog
+from bipedal.presets import PRESETS
 from bipedal.run_directory import prepare_run, read_run_config
 from bipedal.train import Progress, Trainer
 

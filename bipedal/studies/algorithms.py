@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from bipedal.checkpoint import Model, load_model, save_model
-from bipedal.config import DEFAULT
-from bipedal.envs import OBSERVATION_DIM
-from bipedal.evaluate import FINAL_SEED, Policy, run_episode
-from bipedal.models import Critic
+from bipedal.evaluation.episode import Policy, run_episode
+from bipedal.evaluation.score import FINAL_SEED
+from bipedal.networks import Critic
+from bipedal.presets import DEFAULT
 from bipedal.studies.study import Claim, Measure, Result, Study, Trial
 from bipedal.train import Progress, train
+from bipedal.walker import OBSERVATION_DIM
 
 SECONDS = 60.0
 """Wall clock of a trial on its core, snapshots included, their scores not."""

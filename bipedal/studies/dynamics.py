@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from bipedal.checkpoint import load_model
-from bipedal.config import SEED
+from bipedal.presets import SEED
 from bipedal.studies.study import Claim, Measure, Result, Study, Trial
 from bipedal.studies.training import checkpoints, learning_curve, score, score_row, train_in
 

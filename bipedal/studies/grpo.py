@@ -26,10 +26,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bipedal.envs import ACTION_DIM, OBSERVATION_DIM
-from bipedal.models import Actor, flatten_parameters, gaussian_log_prob
+from bipedal.engines.warp import WarpEngine
+from bipedal.networks import Actor, flatten_parameters, gaussian_log_prob
 from bipedal.normalizer import ObservationNormalizer
-from bipedal.physics.engine import WarpEngine
+from bipedal.walker import ACTION_DIM, OBSERVATION_DIM
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Any
 from torch import nn
 
 from bipedal.checkpoint import Model, load_model, save_model
-from bipedal.config import DEFAULT, HARDCORE_FINETUNE
-from bipedal.envs import HARDCORE_ID, OBSERVATION_DIM
 from bipedal.normalizer import ObservationNormalizer
+from bipedal.presets import DEFAULT, HARDCORE_FINETUNE
 from bipedal.studies.study import Claim, Result, Study, Trial
 from bipedal.studies.training import SCORE_MEASURES, train_and_score
+from bipedal.walker import HARDCORE_ID, OBSERVATION_DIM
 
 EPISODES = 100
 NOTEBOOK = "fine-tuned (the notebook's recipe)"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bipedal.checkpoint import Model, load_model
-from bipedal.config import DEFAULT
-from bipedal.evaluate import Statistics
+from bipedal.evaluation.episode import Statistics
+from bipedal.presets import DEFAULT
 from bipedal.studies.study import Claim, Measure, Result, Study, Trial
 from bipedal.studies.training import checkpoints, score, score_row, train_in
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from bipedal.checkpoint import load_model
-from bipedal.config import SEED
-from bipedal.gait import GaitClass
+from bipedal.evaluation.gait import GaitClass
+from bipedal.presets import SEED
 from bipedal.studies.study import Claim, Measure, Result, Study, Trial
 from bipedal.studies.training import checkpoints, score, score_row, train_in
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bipedal.checkpoint import atomic_write
-from bipedal.evaluate import interquartile_mean
-from bipedal.gait import GaitClass
+from bipedal.evaluation.gait import GaitClass
+from bipedal.evaluation.score import interquartile_mean
+from bipedal.files import atomic_write
 from bipedal.studies.study import Measure, Row, Study
 from bipedal.studies.summary import summarise_study, values_of
 from bipedal.tables import csv_text

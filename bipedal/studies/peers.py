@@ -16,8 +16,8 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from bipedal.envs import ACTION_DIM, OBSERVATION_DIM, FloatArray
-from bipedal.physics.engine import WarpEngine
+from bipedal.engines.warp import WarpEngine
+from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, FloatArray
 
 OFF_POLICY = {
     "learning_rate": 7.3e-4, "buffer_size": 300_000, "batch_size": 256, "ent_coef": "auto",
@@ -53,7 +53,7 @@ def torque_table(bins: int) -> FloatArray:
 
 def make_venv(num_envs: int, seed: int, bins: int | None = None) -> Any:
     """Our engine as a vector environment of Stable-Baselines3; discrete if `bins` are given."""
-    from bipedal.studies.vec_env import PlainVecEnv
+    from bipedal.engines.stable_baselines import PlainVecEnv
 
     table = None if bins is None else torque_table(bins)
     observations = gymnasium.spaces.Box(-np.inf, np.inf, (OBSERVATION_DIM,), np.float32)

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bipedal.checkpoint import atomic_write
 from bipedal.errors import RunFailedError
+from bipedal.files import atomic_write
 from bipedal.studies.page import RESULTS
 from bipedal.studies.study import Row, Study, Trial
 from bipedal.tables import read_table

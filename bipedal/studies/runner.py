@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from bipedal.checkpoint import atomic_write
 from bipedal.errors import RunFailedError, UserError
+from bipedal.files import atomic_write
 from bipedal.processes import usable_cores
 from bipedal.progress import console
 from bipedal.run_directory import lock_run

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bipedal.evaluate import interquartile_mean
+from bipedal.evaluation.score import interquartile_mean
 from bipedal.studies.statistics import (
     Values,
     bootstrap,

@@ -10,7 +10,8 @@ from pathlib import Path
 from bipedal.checkpoint import Model, load_model
 from bipedal.config import TrainConfig
 from bipedal.errors import UserError
-from bipedal.evaluate import FINAL_SEED, Evaluation, Statistics, evaluate
+from bipedal.evaluation.episode import Statistics
+from bipedal.evaluation.score import FINAL_SEED, Evaluation, evaluate
 from bipedal.studies.study import Measure, Result, Row, Trial
 from bipedal.train import train
 

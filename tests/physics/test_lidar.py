@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from kernels import Array, box_fractions, edge_fractions, lidar, make_ground
 
-from bipedal.envs import ENV_IDS, make_env
-from bipedal.physics.synchronise import read_terrain
+from bipedal.engines.gymnasium import make_env
+from bipedal.engines.synchronise import read_terrain
+from bipedal.walker import ENV_IDS
 
 
 class TestRayAndEdge:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from kernels import Array
 
-from bipedal.envs import ENV_IDS, make_env
+from bipedal.engines.gymnasium import make_env
+from bipedal.engines.synchronise import read_terrain, reset_overheard
+from bipedal.engines.warp import WarpEngine
 from bipedal.physics.constants import ANGULAR_SLOP, DT, TERRAIN_HEIGHT
-from bipedal.physics.engine import WarpEngine
 from bipedal.physics.robot import robot_arrays
-from bipedal.physics.synchronise import read_terrain, reset_overheard
+from bipedal.walker import ENV_IDS
 
 EngineMaker = Callable[..., WarpEngine]
 

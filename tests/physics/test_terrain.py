@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from kernels import Array, make_ground
 
-from bipedal.envs import ENV_IDS, make_env
+from bipedal.engines.gymnasium import make_env
+from bipedal.engines.synchronise import read_terrain
+from bipedal.engines.warp import WarpEngine
 from bipedal.errors import UserError
 from bipedal.physics.constants import TERRAIN_HEIGHT, TERRAIN_STARTPAD, TERRAIN_STEP
-from bipedal.physics.engine import WarpEngine
-from bipedal.physics.synchronise import read_terrain
 from bipedal.physics.terrain import DIFFICULTIES, FLAT, HARDCORE, Difficulty, check_terrain
+from bipedal.walker import ENV_IDS
 
 EngineMaker = Callable[..., WarpEngine]
 

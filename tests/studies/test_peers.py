@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bipedal.physics.engine import TIME_LIMITS, WarpEngine
+from bipedal.engines.warp import TIME_LIMITS, WarpEngine
 from bipedal.studies import peers
 
 

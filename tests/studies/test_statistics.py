@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bipedal.evaluate import interquartile_mean
+from bipedal.evaluation.score import interquartile_mean
 from bipedal.studies.statistics import (
     bootstrap,
     matched_improvement,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bipedal.config import DEFAULT
 from bipedal.errors import UserError
-from bipedal.gait import GaitClass
+from bipedal.evaluation.gait import GaitClass
+from bipedal.presets import DEFAULT
 from bipedal.studies import (
     MODULES,
     algorithms,

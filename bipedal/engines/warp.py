@@ -1,0 +1,455 @@
+"""The batched engine as the trainer and other users see it: N walkers, stepped together."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import warp as wp
+
+from bipedal.errors import UserError
+from bipedal.evaluation.obstacles import Obstacle, find_obstacles
+from bipedal.physics.broadphase import Sweep
+from bipedal.physics.constants import DT, NUM_BODIES
+from bipedal.physics.lanes import LANES, Real
+from bipedal.physics.robot import make_robot
+from bipedal.physics.state import Ground, Walkers, fields, make_rows
+from bipedal.physics.step import Outcome, Rules, step_blocks, step_each
+from bipedal.physics.terrain import (
+    DIFFICULTIES,
+    Difficulty,
+    check_terrain,
+    index_boxes_kernel,
+)
+from bipedal.physics.workspace import FIELDS
+from bipedal.processes import usable_cores
+from bipedal.walker import ACTION_DIM, ENV_IDS, OBSERVATION_DIM, FloatArray, Step, check_seed
+
+TIME_LIMITS = {"BipedalWalker-v3": 1600, "BipedalWalkerHardcore-v3": 2000}
+MAX_BLOCK = 128
+"""Environments that one thread takes through a step together; more fall out of its cache."""
+COMPILING = "Compiling the walker's physics for this machine: about half a minute, this once."
+
+Snapshot = Mapping[str, npt.NDArray[np.uint8]]
+"""Everything about some environments: a row of bytes for each, by the name of the array."""
+
+
+class Tensors(NamedTuple):
+    """The engine's memory as torch tensors; see `bipedal.envs.Step` for all but the first."""
+
+    action: torch.Tensor
+    observation: torch.Tensor
+    reward: torch.Tensor
+    terminated: torch.Tensor
+    truncated: torch.Tensor
+    final_observation: torch.Tensor
+    distance: torch.Tensor
+
+
+class _Crew:
+    """Threads that launch kernels side by side; Warp lets go of the interpreter meanwhile."""
+
+    def __init__(self, threads: int) -> None:
+        self._jobs = [queue.SimpleQueue[Callable[[], None] | None]() for _ in range(threads - 1)]
+        self._done = queue.SimpleQueue[BaseException | None]()
+        for jobs in self._jobs:
+            threading.Thread(target=self._work, args=(jobs,), daemon=True).start()
+
+    def _work(self, jobs: queue.SimpleQueue[Callable[[], None] | None]) -> None:
+        while (job := jobs.get()) is not None:
+            try:
+                job()
+                self._done.put(None)
+            except BaseException as error:
+                self._done.put(error)
+
+    def run(self, jobs: Sequence[Callable[[], None]]) -> None:
+        """Do at most one job a thread, the first in the caller's."""
+        for worker, job in zip(self._jobs, jobs[1:], strict=False):
+            worker.put(job)
+        jobs[0]()
+        for _ in jobs[1:]:
+            if (error := self._done.get()) is not None:
+                raise error
+
+    def close(self) -> None:
+        for jobs in self._jobs:
+            jobs.put(None)
+
+
+def quiet_warp() -> None:
+    """Keep Warp's banner, its module messages and its word on missing GPUs off the terminal."""
+    wp.config.log_level = wp.LOG_ERROR
+    # The last of these comes from native code, which asks no setting: it writes to descriptor 2.
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            wp.init()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _load_kernels(device: str, say: Callable[[str], None]) -> None:
+    """Compile the kernels or fetch them from Warp's cache; says so if it takes long."""
+    timer = threading.Timer(1.5, say, args=(COMPILING,))
+    timer.start()
+    try:
+        step = step_blocks if wp.get_device(device).is_cpu else step_each
+        for kernel in (step, index_boxes_kernel):
+            wp.load_module(kernel.module, device=device)
+    finally:
+        timer.cancel()
+
+
+class WarpEngine:
+    """N walkers in BipedalWalker-v3's or BipedalWalkerHardcore-v3's world; a `VectorEngine`.
+
+    Episodes depend on `seed`, the environment's number and the actions alone: not on the number
+    of threads, nor on the other environments. On one machine the bits are the same; another
+    device or processor may round differently.
+
+    An environment that is done begins its next episode in the same step, see `bipedal.envs.Step`.
+    """
+
+    def __init__(
+        self,
+        env_id: str,
+        num_envs: int,
+        seed: int,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+    ) -> None:
+        """Make `num_envs` walkers; `threads` is for the CPU (default: one a core).
+
+        The first engine on a machine compiles its kernels, told through `say`. Raises
+        `UserError` for an unknown `env_id`, fewer than one environment or an impossible seed.
+        """
+        if env_id not in ENV_IDS:
+            raise UserError(f"unknown environment {env_id!r}: choose one of {', '.join(ENV_IDS)}")
+        for name, count in (("environment", num_envs), ("thread", threads)):
+            if count is not None and count < 1:
+                raise UserError(f"an engine needs at least one {name}, not {count}")
+        check_seed(seed)
+        quiet_warp()
+        _load_kernels(device, say)
+        self.env_id = env_id
+        self.num_envs = num_envs
+        self.device = device
+        self._on_cpu = wp.get_device(device).is_cpu
+
+        groups = -(-num_envs // LANES)
+        rows = groups * LANES
+        self.ground = make_rows(Ground, rows, device)
+        self.walkers = make_rows(Walkers, rows, device)
+        self._robot = make_robot(device)
+        self._difficulty: Any = wp.array(
+            np.tile(DIFFICULTIES[env_id].row(), (rows, 1)), dtype=wp.float32, device=device
+        )
+        self._floats = wp.zeros(groups * FIELDS * LANES, dtype=wp.float32, device=device)
+        self._vectors: Any = wp.array(
+            ptr=self._floats.ptr, shape=(groups * FIELDS,), dtype=Real, device=device
+        )
+        self._env_of = wp.zeros(rows, dtype=wp.int32, device=device)
+        self._sweeps = wp.zeros((rows, NUM_BODIES), dtype=Sweep, device=device)
+        self._before = wp.zeros(rows, dtype=wp.float64, device=device)
+        self._active = wp.zeros(rows, dtype=wp.int32, device=device)
+        self._actions = wp.zeros((rows, ACTION_DIM), dtype=wp.float32, device=device)
+        self._outcome = _make_outcome(rows, device)
+        self._rules = _make_rules(env_id, seed)
+
+        threads = min(threads or usable_cores(), groups) if self._on_cpu else 1
+        self._crew = _Crew(threads)
+        self._block = min(MAX_BLOCK, -(-groups // threads) * LANES)
+        self._launches = self._record_launches(threads)
+        # On a CPU these are the arrays themselves; made once, as making them takes a while.
+        self._views = self._outcome_arrays() if self._on_cpu else None
+        self._action_view = self._actions.numpy()[:num_envs]
+        self.started = False
+        """Whether an episode has begun."""
+        self._seed_all(seed)
+
+    # A `VectorEngine` -----------------------------------------------------------------------------
+
+    def reset(self, seed: int | None = None) -> FloatArray:
+        """Start episode 0 everywhere, with another seed if one is given.
+
+        Returns observations (N, 24).
+        """
+        self._seed_all(self._rules.seed if seed is None else seed)
+        return self.begin_episodes(range(self.num_envs))
+
+    def step(self, actions: FloatArray) -> Step:
+        """Apply actions (N, 4). The arrays returned are overwritten by the next call.
+
+        Like Gymnasium's walker this takes the sign of an action and at most 1 of its size.
+        Raises `ValueError` for another shape, for NaN, which would end in Gymnasium's state, and
+        before the first `reset`.
+        """
+        if not self.started:
+            raise ValueError("reset comes before the first step")
+        if actions.shape != (self.num_envs, ACTION_DIM):
+            raise ValueError(f"actions must be ({self.num_envs}, 4), not {actions.shape}")
+        if np.isnan(actions).any():
+            raise ValueError("an action is NaN")
+        if self._on_cpu:
+            self._action_view[:] = actions
+        else:
+            _write(self._actions, slice(self.num_envs), actions)
+        self._launch(resetting=False)
+        return self._answer()
+
+    def state(self) -> Snapshot:
+        """Everything needed to go on exactly from here, mid-episode included."""
+        return self.snapshot(range(self.num_envs))
+
+    def restore(self, state: Snapshot) -> FloatArray:
+        """Go back to a saved state; returns the observations (N, 24) at that moment."""
+        rows = len(state["steps"]) if "steps" in state else self.num_envs
+        if rows != self.num_envs:
+            raise UserError(f"the saved state has {rows} environments, not {self.num_envs}")
+        self.restore_rows(range(self.num_envs), state)
+        self.started = True
+        return self._answer().observation
+
+    def close(self) -> None:
+        """End the threads."""
+        self._crew.close()
+
+    def tensors(self) -> Tensors:
+        """The engine's own memory as torch tensors, no copy: for those who train on its device.
+
+        Write actions into it, call `step_tensors`, read the rest. Nothing is checked there, and on
+        CUDA nothing waits: the launch follows what torch's current stream has been given, and
+        can be captured with it in a graph.
+        """
+        arrays = {**fields(self._outcome), "action": self._actions}
+        return Tensors(*(wp.to_torch(arrays[name])[: self.num_envs] for name in Tensors._fields))
+
+    def step_tensors(self) -> None:
+        """Step with the actions that lie in `tensors`."""
+        if self._on_cpu:
+            self._launch(resetting=False)
+            return
+        with wp.ScopedStream(wp.stream_from_torch(), sync_enter=False):
+            self._launch(resetting=False)
+
+    def _answer(self) -> Step:
+        """What the last launch wrote, as NumPy arrays."""
+        return self._views or self._outcome_arrays()
+
+    def _outcome_arrays(self) -> Step:
+        arrays = fields(self._outcome)
+        return Step(*(arrays[name].numpy()[: self.num_envs] for name in Step._fields))
+
+    # Rows -----------------------------------------------------------------------------------------
+
+    def snapshot(self, rows: Iterable[int]) -> Snapshot:
+        """The full state of some environments; after a restore the future is bit-identical.
+
+        The engine's seed is not in it, nor whether it makes terrains or was given them.
+        """
+        index = self._checked(rows)
+        return {name: _as_bytes(array.numpy())[index] for name, array in self._saved().items()}
+
+    def restore_rows(self, rows: Iterable[int], snapshot: Snapshot) -> None:
+        """Put saved environments into rows, also others than they came from, or several times."""
+        index = self._checked(rows)
+        saved = self._saved()
+        if set(snapshot) != set(saved):
+            raise UserError("this state is of another version of the engine")
+        for name, array in saved.items():
+            width = _as_bytes(array.numpy()).shape[1:]
+            if snapshot[name].shape[1:] != width or snapshot[name].dtype != np.uint8:
+                raise UserError("this state is of another version of the engine")
+        for name, array in saved.items():
+            host = array.numpy()
+            _as_bytes(host)[index] = snapshot[name]
+            if not self._on_cpu:
+                array.assign(host)
+
+    def _checked(self, rows: Iterable[int]) -> list[int]:
+        """Numbers of environments; `UserError` if there is no such one."""
+        index = list(rows)
+        for row in index:
+            if not 0 <= row < self.num_envs:
+                raise UserError(f"there is no environment {row}: they are 0 to {self.num_envs - 1}")
+        return index
+
+    def _saved(self) -> dict[str, Any]:
+        """The arrays of a snapshot."""
+        return {
+            **fields(self.ground),
+            **fields(self.walkers),
+            "difficulty": self._difficulty,
+            "observation": self._outcome.observation,
+        }
+
+    def set_difficulty(self, rows: Iterable[int], difficulty: Difficulty) -> None:
+        """Decide how hard the terrains of some environments are, from their next episodes on."""
+        _write(self._difficulty, self._checked(rows), difficulty.row())
+
+    def set_start(
+        self, row: int, height: npt.ArrayLike, boxes: npt.ArrayLike, force: float
+    ) -> None:
+        """Give an environment its terrain and the push on the hull in an episode's first step.
+
+        `height` (200,) in m, `boxes` (B, 4) of left, bottom, right, top in m, `force` in N. From
+        now on no environment of this engine makes new terrain: every episode of a row is played
+        where the row stands. Raises `UserError` for an impossible terrain.
+        """
+        self._checked([row])
+        line, box = check_terrain(height, boxes)
+        if not math.isfinite(force):
+            raise UserError(f"the force on the hull must be finite, not {force}")
+        self._set_rule("generate_ground", 0)
+        _write(self.ground.height, row, line)
+        _write(self.ground.box, (row, slice(len(box))), box)
+        _write(self.ground.box_count, row, len(box))
+        _write(self.walkers.start_force, row, force)
+        wp.launch(index_boxes_kernel, 1, [self.ground, row], device=self.device)
+
+    def begin_episodes(self, rows: Iterable[int]) -> FloatArray:
+        """Begin the next episode in some environments; returns the observations (N, 24) of all."""
+        self.started = True
+        active = np.zeros(self._active.shape, dtype=np.int32)
+        active[self._checked(rows)] = 1
+        _write(self._active, slice(None), active)
+        self._launch(resetting=True)
+        return self._answer().observation
+
+    # What one cannot see in an observation --------------------------------------------------------
+
+    def poses(self) -> npt.NDArray[np.float32]:
+        """Centre of mass and angle of every body (N, 5, 3): m, m, rad.
+
+        Bodies: hull, upper leg 0, lower leg 0, upper leg 1, lower leg 1. Of an environment that
+        was just done these are already the next episode's; so with the two methods that follow.
+        """
+        body = self.walkers.body.numpy()[: self.num_envs]
+        return np.concatenate([body["center"], body["angle"][..., None]], axis=-1)
+
+    def obstacles(self) -> list[list[Obstacle]]:
+        """What stands in the way of each environment's current episode."""
+        boxes = self.ground.box.numpy()[: self.num_envs]
+        counts = self.ground.box_count.numpy()[: self.num_envs]
+        return [find_obstacles(box[:count]) for box, count in zip(boxes, counts, strict=True)]
+
+    def touching(self) -> npt.NDArray[np.bool_]:
+        """Which bodies (N, 5) truly touch the ground; observations 8 and 13 say something else."""
+        contact = self.walkers.contact.numpy()[: self.num_envs]
+        count = self.walkers.contact_count.numpy()[: self.num_envs]
+        valid = np.arange(contact.shape[1]) < count[:, None]
+        real = valid & (contact["touching"] == 1)
+        return np.stack(
+            [(real & (contact["body"] == body)).any(axis=1) for body in range(NUM_BODIES)], axis=1
+        )
+
+    def joint_torques(self) -> npt.NDArray[np.float32]:
+        """What the motors applied in the last step (N, 4) in N m: hip, knee of leg 0, then 1."""
+        impulse: npt.NDArray[np.float32] = self.walkers.joint.numpy()["motor_impulse"]
+        return impulse[: self.num_envs] / np.float32(DT)
+
+    # Launches -------------------------------------------------------------------------------------
+
+    def _seed_all(self, seed: int) -> None:
+        check_seed(seed)
+        self._set_rule("seed", seed)
+        self.walkers.episode.fill_(-1)
+
+    def _set_rule(self, name: str, value: int) -> None:
+        """Change a rule; the recorded launches hold a copy of them all, made anew if it differs."""
+        if getattr(self._rules, name) != value:
+            setattr(self._rules, name, value)
+            self._launches = self._record_launches(len(self._launches[True]))
+
+    def _record_launches(self, threads: int) -> dict[bool, list[Callable[[], None]]]:
+        """The kernel launches of a step (False) and of a reset (True), one a thread."""
+        common = [self._robot, self.ground, self.walkers, self._difficulty, self._rules]
+        scratch = [self._sweeps, self._before, self._active, self._actions, self._outcome]
+        if not self._on_cpu:
+            return {
+                resetting: [
+                    wp.launch(
+                        step_each,
+                        self.num_envs,
+                        [*common, self._floats, *scratch, int(resetting)],
+                        device=self.device,
+                        record_cmd=True,
+                    ).launch
+                ]
+                for resetting in (False, True)
+            }
+        blocks = -(-self.num_envs // self._block)
+        bounds = [blocks * thread // threads for thread in range(threads + 1)]
+        return {
+            resetting: [
+                wp.launch(
+                    step_blocks,
+                    stop - start,
+                    [
+                        *common, self._vectors, self._floats, self._env_of, *scratch,
+                        self.num_envs, start, self._block, int(resetting),
+                    ],
+                    device=self.device,
+                    record_cmd=True,
+                ).launch
+                for start, stop in itertools.pairwise(bounds)
+                if stop > start
+            ]
+            for resetting in (False, True)
+        }  # fmt: skip
+
+    def _launch(self, *, resetting: bool) -> None:
+        self._crew.run(self._launches[resetting])
+
+
+def _make_rules(env_id: str, seed: int) -> Any:
+    """What an episode of an environment is."""
+    rules: Any = Rules()
+    rules.seed = seed
+    rules.time_limit = TIME_LIMITS[env_id]
+    rules.generate_ground = 1
+    rules.dt_ratio = float(np.float32(1.0) / np.float32(DT) * np.float32(DT))
+    return rules
+
+
+def _make_outcome(rows: int, device: str) -> Any:
+    """The arrays that a step fills."""
+    outcome = Outcome()
+    for name in ("observation", "final_observation"):
+        setattr(outcome, name, wp.zeros((rows, OBSERVATION_DIM), dtype=wp.float32, device=device))
+    for name, dtype in (
+        ("reward", wp.float64),
+        ("terminated", wp.bool),
+        ("truncated", wp.bool),
+        ("distance", wp.float64),
+    ):
+        setattr(outcome, name, wp.zeros(rows, dtype=dtype, device=device))
+    return outcome
+
+
+def _write(array: Any, index: Any, values: Any) -> None:
+    """Set elements of an array on any device."""
+    host = array.numpy()  # on a CPU this is the array itself
+    host[index] = values
+    if not array.device.is_cpu:
+        array.assign(host)
+
+
+def _as_bytes(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The same memory as (rows, bytes of a row)."""
+    return array.reshape(len(array), -1).view(np.uint8)

@@ -1,0 +1,1 @@
+"""What a policy is worth: episodes, scores, the choice of the best model, and how it walks."""

@@ -1,0 +1,201 @@
+"""Score a policy: greedy, frozen statistics, raw reward, Gymnasium's own environment.
+
+Episode i of `seed` S is `reset(seed=S + i)` of a *fresh* environment and the network is asked for
+one action at a time, so that anybody can check a score from the two model files alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bipedal.checkpoint import Model, model_from_bytes, model_to_bytes
+from bipedal.engines.gymnasium import make_env
+from bipedal.errors import RunFailedError, UserError
+from bipedal.evaluation.episode import Episode, Statistics, make_policy, run_episode
+from bipedal.evaluation.gait import summarise
+from bipedal.evaluation.obstacles import NONE, Kind
+from bipedal.evaluation.trajectory import DT
+from bipedal.processes import signals_held
+from bipedal.walker import HARDCORE_ID, check_seed, reward_threshold
+
+FINAL_SEED = 1_000_000
+"""First terrain of a closing score; neither training nor its evaluations play these."""
+
+
+def interquartile_mean(values: npt.NDArray[np.float64]) -> float | npt.NDArray[np.float64]:
+    """Mean of the middle half: a quarter of the values, rounded down, is cut off at either end.
+
+    `values` (..., n), n > 0; returns (...). Robust to a few outliers, and of smaller variance than
+    the median. Of fewer than four values it is the plain mean. (Agarwal et al. 2021, "Deep
+    reinforcement learning at the edge of the statistical precipice".)
+    """
+    ordered = np.sort(values, axis=-1)
+    cut = ordered.shape[-1] // 4
+    middle = ordered[..., cut : ordered.shape[-1] - cut]
+    mean: float | npt.NDArray[np.float64] = middle.mean(axis=-1)
+    return mean
+
+
+def summarise_episodes(
+    returns: npt.NDArray[np.float64],
+    lengths: npt.NDArray[np.int64],
+    fell: npt.NDArray[np.bool_],
+    distances: npt.NDArray[np.float64],
+) -> dict[str, float]:
+    """What E episodes come to; all arguments (E,), lengths in timesteps, distances in metres.
+
+    The speed is that of all the episodes together, in m/s.
+    """
+    return {
+        "mean_return": float(returns.mean()),
+        "std_return": float(returns.std()),
+        "min_return": float(returns.min()),
+        "max_return": float(returns.max()),
+        "fall_rate": float(fell.mean()),
+        "mean_length": float(lengths.mean()),
+        "mean_speed": float(distances.sum() / (lengths.sum() * DT)),
+    }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a number of episodes say of a policy; `to_json` is the command's answer."""
+
+    env_id: str
+    seed: int
+    episodes: Sequence[Episode]
+
+    @property
+    def returns(self) -> npt.NDArray[np.float64]:
+        """Return of each episode, (episodes,)."""
+        return np.array([episode.episodic_return for episode in self.episodes])
+
+    @property
+    def mean_return(self) -> float:
+        """Mean undiscounted return."""
+        return float(self.returns.mean())
+
+    def summary(self) -> dict[str, float]:
+        """Mean return and so on, by the names of `evaluate --json`."""
+        return summarise_episodes(
+            self.returns,
+            np.array([episode.length for episode in self.episodes]),
+            np.array([episode.fell for episode in self.episodes]),
+            np.array([episode.distance for episode in self.episodes]),
+        )
+
+    def gait(self) -> dict[str, Any]:
+        """Mean gait of the episodes, in plain types."""
+        return summarise([episode.gait for episode in self.episodes])
+
+    def crossed(self) -> dict[str, float | None]:
+        """Share of each kind of obstacle that was crossed, of those that a robot came near."""
+        met = sum((episode.crossings for episode in self.episodes), NONE)
+        return met.rates()
+
+    def falls_at(self) -> dict[str, int]:
+        """Number of falls at each kind of obstacle and on free ground."""
+        ends = [episode.ended_at for episode in self.episodes if episode.fell]
+        return {**{str(kind): ends.count(kind) for kind in Kind}, "free ground": ends.count(None)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Make plain types; speeds in m/s, lengths in timesteps, shares from 0 to 1.
+
+        `iqm_return` is the mean of the middle half of the returns, `share_solved` the share of
+        episodes that reach the environment's threshold, which `solved` asks of their mean.
+        """
+        threshold = reward_threshold(self.env_id)
+        return {
+            "env_id": self.env_id,
+            "episodes": len(self.episodes),
+            "seed": self.seed,
+            "solved": self.mean_return >= threshold,
+            **self.summary(),
+            "iqm_return": float(interquartile_mean(self.returns)),
+            "share_solved": float((self.returns >= threshold).mean()),
+            **(
+                {"crossed": self.crossed(), "falls_at": self.falls_at()}
+                if self.env_id == HARDCORE_ID
+                else {}
+            ),
+            "gait": self.gait(),
+        }
+
+
+def _run_one(model: tuple[bytes, bytes], statistics: Statistics, env_id: str, seed: int) -> Episode:
+    policy = make_policy(read_model(*model), statistics)
+    return run_episode(policy, env_id, seed, keep_trajectory=False)
+
+
+read_model = functools.lru_cache(maxsize=1)(model_from_bytes)
+"""Once for all episodes of an evaluation."""
+
+
+def worker_pool(workers: int) -> ProcessPoolExecutor | None:
+    """Make processes for `evaluate`; None where one would be no faster than this process.
+
+    They are spawned when the first episode comes: a script needs the usual
+    `if __name__ == "__main__":` guard.
+    """
+    if workers < 2:
+        return None
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+
+
+def _start_worker() -> None:
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A pool's process does not notice that its parent was killed: watch for it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def evaluate(
+    model: Model,
+    env_id: str,
+    *,
+    episodes: int = 100,
+    seed: int = 0,
+    statistics: Statistics = "saved",
+    executor: Executor | None = None,
+    progress: Callable[[Iterable[Episode], int], Iterable[Episode]] = lambda items, total: items,
+) -> Evaluation:
+    """Play `episodes` episodes seeded `seed`, `seed + 1`, ... and sum them up.
+
+    With an `executor` (see `worker_pool`) they are played in parallel, to the same result.
+    `progress` may wrap the stream of episodes to show how far it is. Raises `UserError` for a
+    request that makes no sense, `RunFailedError` if a process dies.
+    """
+    if episodes < 1:
+        raise UserError(f"--episodes must be at least 1, not {episodes}")
+    check_seed(seed)
+    make_env(env_id).close()
+    # Bytes, since multiprocessing would have torch move the model that is being trained into
+    # shared memory, a file descriptor for each tensor and episode.
+    run_one = functools.partial(_run_one, model_to_bytes(model), statistics, env_id)
+    run_all = map if executor is None else executor.map
+    try:
+        with signals_held(signal.SIGINT):
+            stream = run_all(run_one, range(seed, seed + episodes))
+        return Evaluation(env_id, seed, list(progress(stream, episodes)))
+    except BrokenProcessPool:
+        raise RunFailedError("a process that plays episodes died: was it killed?") from None

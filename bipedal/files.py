@@ -1,0 +1,60 @@
+"""Files written whole or not at all, and read within limits."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bipedal.errors import UserError
+
+
+def atomic_write(*files: tuple[Path, bytes]) -> None:
+    """Replace files so that a reader sees the old or the new ones whole, never a part.
+
+    All are written to `NAME.tmp` beside their place and flushed to disk before the first is
+    renamed; the renames follow in the order given. If one cannot be written (OSError) the old
+    files stay as they were.
+    """
+    written: list[tuple[Path, Path]] = []
+    try:
+        for path, data in files:
+            temporary = temporary_path(path)
+            written.append((temporary, path))
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+    except BaseException:
+        for temporary, _ in written:
+            temporary.unlink(missing_ok=True)
+        raise
+    for temporary, path in written:
+        os.replace(temporary, path)
+    for directory in {path.parent for path, _ in files}:
+        _sync_directory(directory)
+
+
+def temporary_path(path: Path) -> Path:
+    """Where `atomic_write` prepares the contents of `path`."""
+    return path.with_name(path.name + ".tmp")
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name == "posix":
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """Contents of a regular file of at most `limit` bytes; UserError otherwise."""
+    try:
+        if not path.is_file():  # a device or a pipe may never end
+            raise UserError(f"cannot read {path}: it is not a file")
+        if path.stat().st_size > limit:
+            raise UserError(f"{path} is too large to be one of this project's files")
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None

@@ -1,0 +1,188 @@
+from collections.abc import Iterator
+from contextlib import closing
+
+import gymnasium
+import numpy as np
+import pytest
+
+from bipedal.engines.gymnasium import GymnasiumEngine, make_env
+from bipedal.errors import RunFailedError, UserError
+from bipedal.walker import ENV_IDS, FALL_REWARD, FloatArray, Step
+
+
+def random_actions(steps: int, num_envs: int, seed: int = 0) -> FloatArray:
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1, 1, (steps, num_envs, 4)).astype(np.float32)
+
+
+def copy(step: Step) -> Step:
+    return Step(*(array.copy() for array in step))
+
+
+def play(engine: GymnasiumEngine, actions: FloatArray) -> list[Step]:
+    return [copy(engine.step(action)) for action in actions]
+
+
+def assert_same(first: list[Step], second: list[Step]) -> None:
+    for one, other in zip(first, second, strict=True):
+        for name in Step._fields:
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
+
+
+@pytest.fixture
+def engine() -> Iterator[GymnasiumEngine]:
+    with closing(GymnasiumEngine(ENV_IDS[0], 3, seed=7, workers=1)) as engine:
+        yield engine
+
+
+def test_shapes_and_types(engine: GymnasiumEngine) -> None:
+    assert engine.reset().shape == (3, 24)
+    step = engine.step(random_actions(1, 3)[0])
+    for name, shape, dtype in (
+        ("observation", (3, 24), np.float32),
+        ("final_observation", (3, 24), np.float32),
+        ("reward", (3,), np.float64),
+        ("terminated", (3,), np.bool_),
+        ("truncated", (3,), np.bool_),
+        ("distance", (3,), np.float64),
+    ):
+        array = getattr(step, name)
+        assert (array.shape, array.dtype) == (shape, dtype), name
+
+
+def test_plays_gymnasiums_own_episodes_and_never_shows_the_reset_row_as_an_outcome(
+    engine: GymnasiumEngine,
+) -> None:
+    """Replay environment 1 by hand: every row must be what Gymnasium itself answers."""
+    observation = engine.reset()[1].copy()
+    actions = random_actions(300, 3)
+    episode = 0
+    env, expected = fresh(7, 1, episode)
+    ends = 0
+    for action in actions:
+        np.testing.assert_array_equal(observation, expected)
+        step = engine.step(action)
+        final, reward, terminated, truncated, _ = env.step(action[1])
+        np.testing.assert_array_equal(step.final_observation[1], final)
+        assert step.reward[1] == reward
+        assert (step.terminated[1], step.truncated[1]) == (terminated, truncated)
+        observation, expected = step.observation[1].copy(), final
+        if terminated:
+            assert reward == FALL_REWARD
+            ends += 1
+            episode += 1
+            env, expected = fresh(7, 1, episode)
+            assert not np.array_equal(step.observation[1], step.final_observation[1])
+    assert ends >= 1
+
+
+def fresh(seed: int, index: int, episode: int) -> tuple[gymnasium.Env, FloatArray]:
+    env = make_env(ENV_IDS[0])
+    state = np.random.SeedSequence([seed, index, episode]).generate_state(1)
+    return env, env.reset(seed=int(state[0]))[0]
+
+
+def test_a_time_limit_truncates_and_does_not_terminate() -> None:
+    with closing(GymnasiumEngine(ENV_IDS[0], 1, seed=3, workers=1)) as engine:
+        engine.reset()
+        engine._chunks[0].chunk.slots[0].env._max_episode_steps = 5  # type: ignore[union-attr]
+        steps = play(engine, np.zeros((6, 1, 4), np.float32))
+    assert [bool(step.truncated[0]) for step in steps] == [False] * 4 + [True, False]
+    assert not any(step.terminated[0] for step in steps)
+    assert not np.array_equal(steps[4].observation, steps[4].final_observation)
+
+
+def test_distance_is_the_hulls_way_since_the_start(engine: GymnasiumEngine) -> None:
+    engine.reset()
+    steps = play(engine, random_actions(30, 3))
+    env, _ = fresh(7, 2, 0)
+    start = env.unwrapped.hull.position.x  # type: ignore[attr-defined]
+    for action in random_actions(30, 3):
+        env.step(action[2])
+    moved = env.unwrapped.hull.position.x - start  # type: ignore[attr-defined]
+    assert steps[-1].distance[2] == pytest.approx(moved) != 0
+
+
+def test_results_do_not_depend_on_the_number_of_processes() -> None:
+    actions = random_actions(150, 5)
+    results = []
+    for workers in (1, 2):
+        with closing(GymnasiumEngine(ENV_IDS[1], 5, seed=1, workers=workers)) as engine:
+            engine.reset()
+            results.append(play(engine, actions))
+    assert_same(*results)
+
+
+def test_environments_and_seeds_differ() -> None:
+    with closing(GymnasiumEngine(ENV_IDS[0], 2, seed=1, workers=1)) as engine:
+        first = engine.reset().copy()
+    with closing(GymnasiumEngine(ENV_IDS[0], 2, seed=2, workers=1)) as engine:
+        second = engine.reset().copy()
+    assert not np.array_equal(first[0], first[1])
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_restored_engine_goes_on_bit_for_bit_from_the_middle_of_episodes(workers: int) -> None:
+    actions = random_actions(200, 3)
+    with closing(GymnasiumEngine(ENV_IDS[0], 3, seed=7, workers=1)) as engine:
+        engine.reset()
+        play(engine, actions[:137])
+        state = {name: array.copy() for name, array in engine.state().items()}
+        observation = engine.step(actions[137]).observation.copy()
+        expected = play(engine, actions[138:])
+    assert set(state["length"]) != {0}
+    with closing(GymnasiumEngine(ENV_IDS[0], 3, seed=7, workers=workers)) as other:
+        other.restore(state)
+        np.testing.assert_array_equal(other.step(actions[137]).observation, observation)
+        assert_same(play(other, actions[138:]), expected)
+
+
+def test_reading_the_state_changes_nothing() -> None:
+    actions = random_actions(100, 3)
+    results = []
+    for look in (False, True):
+        with closing(GymnasiumEngine(ENV_IDS[0], 3, seed=7, workers=1)) as engine:
+            engine.reset()
+            steps = []
+            for action in actions:
+                steps += play(engine, action[None])
+                if look:
+                    engine.state()
+        results.append(steps)
+    assert_same(*results)
+
+
+def test_a_state_of_another_size_is_refused(engine: GymnasiumEngine) -> None:
+    engine.reset()
+    state = engine.state()
+    with (
+        closing(GymnasiumEngine(ENV_IDS[0], 2, seed=7, workers=1)) as other,
+        pytest.raises(UserError, match="3 environments, not 2"),
+    ):
+        other.restore(state)
+
+
+def test_unknown_environment_is_refused() -> None:
+    with pytest.raises(UserError, match="unknown environment 'CartPole-v1'"):
+        GymnasiumEngine("CartPole-v1", 1, seed=0)
+
+
+def test_a_dead_process_is_reported_and_the_others_end() -> None:
+    engine = GymnasiumEngine(ENV_IDS[0], 2, seed=0, workers=2)
+    engine.reset()
+    engine._chunks[1].process.kill()  # type: ignore[union-attr]
+    engine._chunks[1].process.join()  # type: ignore[union-attr]
+    with pytest.raises(RunFailedError, match="process died"):
+        for action in random_actions(5, 2):
+            engine.step(action)
+    engine.close()
+    assert not any(chunk.process.is_alive() for chunk in engine._chunks)  # type: ignore[union-attr]
+
+
+def test_an_error_in_a_process_arrives_with_its_cause() -> None:
+    with (
+        closing(GymnasiumEngine(ENV_IDS[0], 2, seed=0, workers=2)) as engine,
+        pytest.raises(RunFailedError, match="AttributeError"),
+    ):
+        engine.step(random_actions(1, 2)[0])  # before the first reset

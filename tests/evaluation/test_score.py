@@ -1,0 +1,220 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from bipedal.checkpoint import Model, load_model, save_model
+from bipedal.config import Memory
+from bipedal.engines.gymnasium import make_env
+from bipedal.errors import RunFailedError, UserError
+from bipedal.evaluation.episode import Policy, make_policy, run_episode
+from bipedal.evaluation.gait import GaitClass
+from bipedal.evaluation.score import Evaluation, evaluate, interquartile_mean, worker_pool
+from bipedal.networks import Activation, Actor, Critic
+from bipedal.normalizer import ObservationNormalizer
+from bipedal.walker import FloatArray
+
+ROOT = Path(__file__).parents[2]
+
+
+def heuristic() -> Policy:
+    walker = BipedalWalkerHeuristics()
+    return lambda observation: walker.step_heuristic(observation).astype(np.float32)
+
+
+@pytest.fixture
+def clumsy() -> Model:
+    """A random policy with statistics of its own: it falls, at a different time on each terrain."""
+    torch.manual_seed(4)
+    actor = Actor(24, 4, hidden_sizes=(16, 16))
+    with torch.no_grad():
+        list(actor.parameters())[-2].mul_(100.0)
+    normalizer = ObservationNormalizer((24,))
+    normalizer.update(torch.randn(200, 24) * 0.3 + 0.1)
+    return Model(actor, Critic(24, hidden_sizes=(16, 16)), normalizer, {})
+
+
+def test_an_episode_is_gymnasiums_own_from_a_fresh_reset() -> None:
+    episode = run_episode(heuristic(), "BipedalWalker-v3", seed=3)
+    env, policy = make_env("BipedalWalker-v3"), heuristic()
+    observation, _ = env.reset(seed=3)
+    rewards, done = [], False
+    while not done:
+        observation, reward, terminated, truncated, _ = env.step(policy(observation))
+        rewards.append(float(reward))
+        done = terminated or truncated
+    assert episode.episodic_return == sum(rewards)
+    assert episode.length == len(rewards)
+    assert episode.fell == (rewards[-1] == -100)
+
+
+def test_the_same_seed_is_the_same_episode_whatever_was_played_before() -> None:
+    first = run_episode(heuristic(), "BipedalWalker-v3", seed=3)
+    run_episode(heuristic(), "BipedalWalkerHardcore-v3", seed=9)
+    assert run_episode(heuristic(), "BipedalWalker-v3", seed=3).episodic_return == (
+        first.episodic_return
+    )
+
+
+def test_the_heuristic_walks() -> None:
+    episode = run_episode(heuristic(), "BipedalWalker-v3", seed=0)
+    assert episode.gait.gait_class == GaitClass.WALKING
+    assert episode.gait.duty_factor == pytest.approx(0.53, abs=0.02)
+    assert episode.gait.upper_contact_share == 0.0
+    assert episode.episodic_return > 290
+
+
+def test_episode_i_is_seeded_with_seed_plus_i(clumsy: Model) -> None:
+    result = evaluate(clumsy, "BipedalWalker-v3", episodes=3, seed=20)
+    expected = [
+        run_episode(clumsy.act, "BipedalWalker-v3", seed).episodic_return for seed in (20, 21, 22)
+    ]
+    assert result.returns.tolist() == expected
+    assert len(set(expected)) == 3
+
+
+def test_processes_change_nothing(clumsy: Model) -> None:
+    alone = evaluate(clumsy, "BipedalWalker-v3", episodes=4, seed=5)
+    with worker_pool(2) as pool:  # type: ignore[union-attr]
+        together = evaluate(clumsy, "BipedalWalker-v3", episodes=4, seed=5, executor=pool)
+    assert alone.to_json() == together.to_json()
+
+
+def test_the_interquartile_mean_of_eight_values_by_hand() -> None:
+    values = np.array([100.0, 3.0, 1.0, 4.0, 2.0, 6.0, -50.0, 5.0])
+    assert interquartile_mean(values) == (2 + 3 + 4 + 5) / 4
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=25).map(np.array))
+def test_the_interquartile_mean_is_scipys_trimmed_mean(values: np.ndarray) -> None:
+    assert interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25), abs=1e-9)
+
+
+def test_the_summary_by_hand(clumsy: Model) -> None:
+    result = evaluate(clumsy, "BipedalWalker-v3", episodes=3)
+    summary = result.to_json()
+    returns = [e.episodic_return for e in result.episodes]
+    assert summary["mean_return"] == pytest.approx(sum(returns) / 3)
+    assert (summary["min_return"], summary["max_return"]) == (min(returns), max(returns))
+    assert summary["std_return"] == pytest.approx(np.std(returns))
+    assert summary["fall_rate"] == sum(e.fell for e in result.episodes) / 3
+    lengths = [e.length for e in result.episodes]
+    assert summary["mean_length"] == pytest.approx(sum(lengths) / 3)
+    distance = sum(e.distance for e in result.episodes)
+    assert summary["mean_speed"] == pytest.approx(distance / (sum(lengths) / 50))
+    assert summary["iqm_return"] == summary["mean_return"]  # of three, nothing is cut off
+    assert (summary["solved"], summary["share_solved"]) == (False, 0.0)
+    json.dumps(summary, allow_nan=False)
+
+
+@pytest.mark.parametrize(("mean", "solved"), [(299.9, False), (300.0, True)])
+def test_solved_means_gymnasiums_threshold(clumsy: Model, mean: float, solved: bool) -> None:
+    episode = run_episode(clumsy.act, "BipedalWalker-v3", 0)
+    good = type(episode)(**{**vars(episode), "episodic_return": mean})
+    assert Evaluation("BipedalWalker-v3", 0, [good]).to_json()["solved"] is solved
+
+
+def test_the_middle_half_and_the_share_of_solved_episodes(clumsy: Model) -> None:
+    episode = run_episode(clumsy.act, "BipedalWalker-v3", 0)
+    returns = [-50.0, 310.0, 300.0, 290.0, 299.9, 320.0, 330.0, -90.0]
+    played = [type(episode)(**{**vars(episode), "episodic_return": value}) for value in returns]
+    answer = Evaluation("BipedalWalker-v3", 0, played).to_json()
+    assert answer["iqm_return"] == pytest.approx((290.0 + 299.9 + 300.0 + 310.0) / 4)
+    assert answer["share_solved"] == 4 / 8
+
+
+def test_a_process_that_dies_is_reported(clumsy: Model) -> None:
+    with worker_pool(2) as pool:  # type: ignore[union-attr]
+        pool.submit(int).result()
+        for process in list(pool._processes.values()):
+            process.kill()
+        with pytest.raises(RunFailedError, match="died"):
+            evaluate(clumsy, "BipedalWalker-v3", episodes=2, executor=pool)
+
+
+def test_evaluating_leaves_the_model_where_it_is(clumsy: Model) -> None:
+    with worker_pool(2) as pool:
+        evaluate(clumsy, "BipedalWalker-v3", episodes=2, executor=pool)
+    assert not any(parameter.is_shared() for parameter in clumsy.actor.parameters())
+
+
+def test_statistics_are_frozen(clumsy: Model) -> None:
+    before = clumsy.normalizer.mean.clone()
+    evaluate(clumsy, "BipedalWalker-v3", episodes=1)
+    assert torch.equal(clumsy.normalizer.mean, before)
+
+
+def test_saved_missing_and_fresh_statistics_are_three_policies(clumsy: Model) -> None:
+    observation = make_env("BipedalWalker-v3").reset(seed=0)[0]
+    saved, none, fresh = (make_policy(clumsy, kind) for kind in ("saved", "none", "fresh"))
+    with torch.no_grad():
+        raw: FloatArray = clumsy.actor(torch.from_numpy(observation)).numpy()
+    np.testing.assert_array_equal(none(observation), raw)
+    assert not np.array_equal(saved(observation), raw)
+    assert not np.array_equal(fresh(observation), raw)
+
+
+def test_fresh_statistics_start_anew_each_episode(clumsy: Model) -> None:
+    both = evaluate(clumsy, "BipedalWalker-v3", episodes=2, seed=0, statistics="fresh")
+    second = evaluate(clumsy, "BipedalWalker-v3", episodes=1, seed=1, statistics="fresh")
+    assert both.returns[1] == second.returns[0]
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"episodes": 0}, "--episodes must be at least 1"),
+        ({"seed": -1}, "--seed must be from 0"),
+        ({"env_id": "Ant-v5"}, "unknown environment 'Ant-v5'"),
+    ],
+)
+def test_wrong_requests(clumsy: Model, request_: dict[str, object], message: str) -> None:
+    arguments = {"env_id": "BipedalWalker-v3", **request_}
+    with pytest.raises(UserError, match=message):
+        evaluate(clumsy, **arguments)  # type: ignore[arg-type]
+
+
+def test_the_pretrained_walker_walks_and_needs_its_statistics() -> None:
+    walker = load_model("pretrained:walker")
+    episode = run_episode(walker.act, "BipedalWalker-v3", seed=0)
+    assert episode.episodic_return > 300
+    assert episode.gait.gait_class in (GaitClass.WALKING, GaitClass.RUNNING)
+    for statistics in ("none", "fresh"):
+        blind = run_episode(make_policy(walker, statistics), "BipedalWalker-v3", seed=0)  # type: ignore[arg-type]
+        assert blind.episodic_return < 100
+
+
+@pytest.mark.parametrize(
+    ("activation", "memory", "env_id"),
+    [
+        ("relu", Memory(), "BipedalWalker-v3"),
+        ("tanh", Memory(frames=3, stride=4), "BipedalWalkerHardcore-v3"),
+    ],
+)
+def test_an_independent_script_finds_the_same_score(
+    clumsy: Model, tmp_path: Path, activation: Activation, memory: Memory, env_id: str
+) -> None:
+    """Some forty lines that share nothing with the package, on the two files alone."""
+    path = tmp_path / "model.pth"
+    width = 24 * memory.frames
+    generator = torch.Generator().manual_seed(0)
+    actor = Actor(width, 4, hidden_sizes=(16, 16), activation=activation, generator=generator)
+    actor.scale_output(100.0)  # makes it as clumsy as the other
+    critic = Critic(width, hidden_sizes=(4,))
+    model = Model(actor, critic, clumsy.normalizer, {"env_id": env_id}, memory)
+    save_model(path, model)
+    script = ROOT / "examples" / "independent_score.py"
+    assert len(script.read_text().splitlines()) <= 45
+    answer = subprocess.run(
+        [sys.executable, str(script), str(path), "3"], check=True, capture_output=True, text=True
+    )
+    ours = evaluate(load_model(path), env_id, episodes=3).mean_return
+    assert float(answer.stdout) == pytest.approx(ours, abs=1e-6)

@@ -1,0 +1,155 @@
+"""A recording is a real video of the right episode, or nothing at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+
+from bipedal.engines.gymnasium import make_env
+from bipedal.errors import UserError
+from bipedal.report.video import FPS, GIF_SIZE, GIF_STRIDE, record_episode
+from bipedal.walker import FloatArray
+
+ENV_ID = "BipedalWalker-v3"
+
+
+def sway(observation: FloatArray) -> FloatArray:
+    """A policy that depends on what it sees."""
+    action: FloatArray = np.tanh(observation[[4, 6, 9, 11]] + 0.3).astype(np.float32)
+    return action
+
+
+def play(env_id: str, seed: int, length: int) -> float:
+    """Return of the first timesteps of an episode, without pictures."""
+    env = make_env(env_id)
+    observation, _ = env.reset(seed=seed)
+    total = 0.0
+    for _ in range(length):
+        observation, reward, *_ = env.step(sway(observation))
+        total += float(reward)
+    return total
+
+
+def test_mp4_has_one_frame_a_timestep_in_real_time(tmp_path: Path) -> None:
+    episode = record_episode(sway, ENV_ID, 3, tmp_path / "new" / "dir" / "walk.mp4", 0.5)
+    assert (episode.length, episode.seconds) == (25, 0.5)
+    assert not episode.terminated and not episode.truncated
+    assert episode.path == tmp_path / "new" / "dir" / "walk.mp4"
+    assert imageio_ffmpeg.count_frames_and_secs(episode.path) == (25, pytest.approx(0.5))
+    frames = imageio_ffmpeg.read_frames(episode.path)
+    meta = next(frames)
+    assert meta["size"] == (600, 400)
+    assert meta["fps"] == FPS == 50
+    assert (meta["codec"], meta["pix_fmt"][:7]) == ("h264", "yuv420p")
+
+
+def test_mp4_shows_what_the_environment_draws(tmp_path: Path) -> None:
+    path = record_episode(sway, ENV_ID, 3, tmp_path / "walk.mp4", 0.2).path
+    env = make_env(ENV_ID, render_mode="rgb_array")
+    observation, _ = env.reset(seed=3)
+    frames = imageio_ffmpeg.read_frames(path)
+    next(frames)
+    for data in frames:
+        observation, *_ = env.step(sway(observation))
+        shown = np.frombuffer(data, dtype=np.uint8).reshape(400, 600, 3).astype(int)
+        drawn = np.asarray(env.render()).astype(int)
+        assert np.abs(shown - drawn).mean() < 4  # H.264 is lossy
+    env.close()
+
+
+def test_plays_the_seeded_episode_to_its_end(tmp_path: Path) -> None:
+    episode = record_episode(sway, ENV_ID, 5, tmp_path / "walk.mp4")
+    assert episode.terminated
+    assert episode.episodic_return == pytest.approx(play(ENV_ID, 5, episode.length))
+    assert imageio_ffmpeg.count_frames_and_secs(episode.path)[0] == episode.length
+
+
+def test_gif_is_animated_small_and_in_real_time(tmp_path: Path) -> None:
+    episode = record_episode(sway, "BipedalWalkerHardcore-v3", 3, tmp_path / "walk.GIF", 1.0)
+    with Image.open(episode.path) as image:
+        assert image.size == GIF_SIZE
+        durations = [frame.info["duration"] for frame in ImageSequence.Iterator(image)]
+    assert 1 < len(durations) <= episode.length / GIF_STRIDE
+    assert sum(durations) == pytest.approx(1000 * episode.seconds, abs=40)
+    assert episode.path.stat().st_size < 200_000
+
+
+@pytest.mark.parametrize("name", ["walk.mp4", "walk.gif"])
+def test_failure_leaves_nothing_new_and_the_old_video_whole(tmp_path: Path, name: str) -> None:
+    timesteps = 0
+
+    def fail(observation: FloatArray) -> FloatArray:
+        nonlocal timesteps
+        timesteps += 1
+        if timesteps == 9:
+            raise RuntimeError("the policy broke")
+        return sway(observation)
+
+    with pytest.raises(RuntimeError, match="the policy broke"):
+        record_episode(fail, ENV_ID, 3, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / name).write_bytes(b"old")
+    timesteps = 0
+    with pytest.raises(RuntimeError, match="the policy broke"):
+        record_episode(fail, ENV_ID, 3, tmp_path / name)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+def test_incomplete_video_is_never_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imageio_ffmpeg, "count_frames_and_secs", lambda path: (4, 0.08))
+    with pytest.raises(OSError, match="4 of 5 frames"):
+        record_episode(sway, ENV_ID, 3, tmp_path / "walk.mp4", 0.1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["walk", "walk.avi", "walk.mp4.txt"])
+def test_unknown_suffix_is_the_users_mistake(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"must end in \.mp4 or \.gif"):
+        record_episode(sway, ENV_ID, 3, tmp_path / "sub" / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_place_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "taken.mp4").mkdir()
+    for out in (tmp_path / "file" / "walk.mp4", tmp_path / "taken.mp4"):
+        with pytest.raises(UserError, match="cannot write"):
+            record_episode(sway, ENV_ID, 3, out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "taken.mp4"]
+
+
+def test_bad_arguments_are_the_users_mistake(tmp_path: Path) -> None:
+    out = tmp_path / "walk.mp4"
+    with pytest.raises(UserError, match="duration must be positive"):
+        record_episode(sway, ENV_ID, 3, out, 0)
+    with pytest.raises(UserError, match="seed"):
+        record_episode(sway, ENV_ID, -1, out)
+    with pytest.raises(UserError, match="CartPole-v1"):
+        record_episode(sway, "CartPole-v1", 3, out)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_needs_no_screen_no_torch_and_keeps_standard_output_clean(tmp_path: Path) -> None:
+    script = (
+        "import sys, numpy as np; from pathlib import Path;"
+        "from bipedal.report.video import record_episode;"
+        "record_episode(lambda _: np.zeros(4, np.float32), 'BipedalWalker-v3', 1,"
+        f" Path({str(tmp_path / 'walk.mp4')!r}), 0.1);"
+        "assert 'torch' not in sys.modules"
+    )
+    hidden = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER", "PYGAME_HIDE_SUPPORT_PROMPT")
+    environment = {key: value for key, value in os.environ.items() if key not in hidden}
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+    assert imageio_ffmpeg.count_frames_and_secs(tmp_path / "walk.mp4")[0] == 5

@@ -1,0 +1,114 @@
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from bipedal.networks import Activation, Actor, Critic, flatten_parameters
+
+
+def make_actor(**options: object) -> Actor:
+    return Actor(24, 4, **options)  # type: ignore[arg-type]
+
+
+def test_seed_layout_is_the_notebooks() -> None:
+    actor = make_actor(hidden_sizes=(256, 256))
+    kinds = [type(layer) for layer in actor.net]
+    block = [nn.Linear, nn.LayerNorm, nn.ReLU]
+    assert kinds == [*block, *block, nn.Linear]
+    shapes = {name: tuple(value.shape) for name, value in actor.state_dict().items()}
+    assert shapes == {
+        "log_std": (4,),
+        "net.0.weight": (256, 24),
+        "net.0.bias": (256,),
+        "net.1.weight": (256,),
+        "net.1.bias": (256,),
+        "net.3.weight": (256, 256),
+        "net.3.bias": (256,),
+        "net.4.weight": (256,),
+        "net.4.bias": (256,),
+        "net.6.weight": (4, 256),
+        "net.6.bias": (4,),
+    }
+
+
+@pytest.mark.parametrize(("activation", "kind"), [("relu", nn.ReLU), ("tanh", nn.Tanh)])
+def test_layer_norm_is_optional(activation: Activation, kind: type[nn.Module]) -> None:
+    critic = Critic(24, hidden_sizes=(8,), activation=activation, layer_norm=False)
+    assert [type(layer) for layer in critic.net] == [nn.Linear, kind, nn.Linear]
+
+
+def test_mean_is_bounded_and_value_has_no_trailing_dimension() -> None:
+    actor, critic = make_actor(), Critic(24)
+    observations = 1000 * torch.randn(5, 3, 24)
+    assert actor(observations).shape == (5, 3, 4)
+    assert bool((actor(observations).abs() <= 1.0).all())
+    assert critic(observations).shape == (5, 3)
+
+
+def test_initialisation_is_orthogonal() -> None:
+    actor, critic = make_actor(hidden_sizes=(64, 64)), Critic(24)
+    for net, gain in ((actor.net, 0.01), (critic.net, 1.0)):
+        layers = [layer for layer in net if isinstance(layer, nn.Linear)]
+        square = layers[1].weight
+        torch.testing.assert_close(square @ square.T, 2.0 * torch.eye(64), atol=1e-5, rtol=0)
+        last = layers[-1].weight
+        expected = gain**2 * torch.eye(len(last))
+        torch.testing.assert_close(last @ last.T, expected, atol=1e-5, rtol=0)
+        assert all(bool((layer.bias == 0).all()) for layer in layers)
+
+
+def test_a_generator_decides_the_weights() -> None:
+    def weights(seed: int) -> torch.Tensor:
+        return make_actor(generator=torch.Generator().manual_seed(seed)).net[0].weight
+
+    assert torch.equal(weights(1), weights(1))
+    assert not torch.equal(weights(1), weights(2))
+
+
+def test_standard_deviation_is_bounded_and_comes_back() -> None:
+    actor = make_actor(initial_log_std=0.0, std_min=0.1, std_max=0.5)
+    assert actor.bounded_log_std().exp().tolist() == pytest.approx([0.5] * 4)
+    actor.project_log_std()
+    assert actor.log_std.tolist() == pytest.approx([math.log(0.5)] * 4)
+    actor.bounded_log_std().sum().backward()
+    assert actor.log_std.grad is not None and actor.log_std.grad.tolist() == [1.0] * 4
+
+
+def test_actor_and_critic_share_nothing() -> None:
+    actor, critic = make_actor(), Critic(24)
+    theirs = {id(p) for p in critic.parameters()}
+    assert not theirs & {id(p) for p in actor.parameters()}
+
+
+class TestFlattenParameters:
+    def setup_method(self) -> None:
+        torch.manual_seed(0)
+        self.plain = Actor(3, 2, hidden_sizes=(4,))
+        self.flattened = copy.deepcopy(self.plain)
+        self.vector = flatten_parameters(self.flattened)
+
+    def test_the_network_stays_the_same(self) -> None:
+        observation = torch.randn(5, 3)
+        assert torch.equal(self.flattened(observation), self.plain(observation))
+        assert self.flattened.state_dict().keys() == self.plain.state_dict().keys()
+        assert self.vector.numel() == sum(p.numel() for p in self.plain.parameters())
+
+    def test_a_step_on_the_vector_is_a_step_on_every_parameter(self) -> None:
+        observation = torch.randn(5, 3)
+        separate = torch.optim.Adam(self.plain.parameters(), lr=0.1)
+        together = torch.optim.Adam([self.vector], lr=0.1)
+        for _ in range(3):
+            for module, optimizer in ((self.plain, separate), (self.flattened, together)):
+                optimizer.zero_grad(set_to_none=False)
+                (module(observation).square().mean() + module.log_std.sum()).backward()
+                optimizer.step()
+        for ours, theirs in zip(self.flattened.parameters(), self.plain.parameters(), strict=True):
+            torch.testing.assert_close(ours, theirs)
+
+    def test_loading_weights_fills_the_vector(self) -> None:
+        other = Actor(3, 2, hidden_sizes=(4,), initial_log_std=-0.3)
+        self.flattened.load_state_dict(other.state_dict())
+        expected = torch.cat([p.detach().flatten() for p in other.parameters()])
+        assert torch.equal(self.vector.detach(), expected)
