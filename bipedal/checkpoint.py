@@ -40,6 +40,8 @@ from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, FloatArray
 MAX_FILE_BYTES = 1 << 30
 MAX_STATISTICS_BYTES = 1 << 14
 """The pickle of 24 means and variances takes less than 1 KiB."""
+READ_ATTEMPTS = 10
+"""A model and statistics that do not fit are read again, as a save may be under way."""
 PRETRAINED = Path(__file__).parent / "pretrained"
 
 
@@ -203,7 +205,7 @@ def resolve_model_path(spec: str | Path) -> Path:
 
 def _read_pair(path: Path) -> tuple[dict[str, Any], bytes | None]:
     """Read a model and the statistics that belong to it (None where there is no such file)."""
-    for attempt in range(3):
+    for attempt in range(READ_ATTEMPTS):
         contents = _read_torch(path, read_file(path, MAX_FILE_BYTES))
         if not os.path.exists(statistics_path(path)):
             return contents, None
@@ -214,8 +216,8 @@ def _read_pair(path: Path) -> tuple[dict[str, Any], bytes | None]:
         unrenamed = _read_unrenamed(path)
         if unrenamed is not None and unrenamed.get("statistics_sha256") == digest:
             return unrenamed, statistics
-        if attempt < 2:
-            time.sleep(0.05)  # a save may be under way
+        if attempt < READ_ATTEMPTS - 1:
+            time.sleep(0.03)  # a save may be under way
     raise UserError(
         f"{statistics_path(path)} are not the statistics that {path} was saved with (damaged, or "
         "of another model)"
