@@ -19,12 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bipedal.checkpoint import Model, load_model, model_to_bytes
-from bipedal.evaluation.episode import make_policy, run_episode
+from bipedal.checkpoint import load_model, policy_to_bytes
+from bipedal.evaluation.episode import run_episode
 from bipedal.evaluation.obstacles import Floats, Kind, Obstacle, find_obstacles, met_obstacles
-from bipedal.evaluation.score import FINAL_SEED, read_model, worker_pool
+from bipedal.evaluation.score import FINAL_SEED, read_policy, worker_pool
 from bipedal.evaluation.trajectory import DT, Trajectory
 from bipedal.physics.constants import TERRAIN_STEP
+from bipedal.policy import Policy
 from bipedal.processes import usable_cores
 from bipedal.progress import track_items
 from bipedal.tables import write_table
@@ -73,7 +74,7 @@ def describe_fall(trajectory: Trajectory, obstacle: Obstacle | None) -> tuple[st
 
 def play(model: tuple[bytes, bytes], seed: int) -> list[Met]:
     """One episode: every obstacle that was met, and a fall on free ground."""
-    trajectory = run_episode(make_policy(read_model(*model)), HARDCORE_ID, seed).trajectory
+    trajectory = run_episode(read_policy(*model), HARDCORE_ID, seed).trajectory
     assert trajectory is not None
     end = float(trajectory.hull_position[-1, 0])
     met = []
@@ -86,9 +87,9 @@ def play(model: tuple[bytes, bytes], seed: int) -> list[Met]:
     return met
 
 
-def analyse(model: Model, episodes: int) -> list[dict[str, object]]:
+def analyse(model: Policy, episodes: int) -> list[dict[str, object]]:
     """Play and count; a row a kind of obstacle, the one with most falls first."""
-    one = functools.partial(play, model_to_bytes(model))
+    one = functools.partial(play, policy_to_bytes(model))
     by_name: defaultdict[str, list[Met]] = defaultdict(list)
     pool = worker_pool(usable_cores())
     with pool or contextlib.nullcontext():

@@ -27,7 +27,8 @@ import psutil
 
 from bipedal.presets import get_preset
 from bipedal.tables import write_table
-from bipedal.train import Progress, Trainer, train
+from bipedal.train import train
+from bipedal.trainer import Progress, Trainer
 
 SIZES = (64, 256, 1024, 4096, 16384)
 LONG_TIMESTEPS = 20_000_000
@@ -46,7 +47,7 @@ def measure_throughput(num_envs: int, cores: list[int], seconds: float) -> dict[
         rounds = 0
         while collecting + learning < seconds or rounds < 2:
             began = time.perf_counter()
-            rollout, _ = trainer.collector.collect(trainer.actor, trainer.critic)
+            rollout, _ = trainer.collector.collect()
             collected = time.perf_counter()
             trainer._update(rollout, config.gamma)
             learned = time.perf_counter()

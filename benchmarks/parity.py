@@ -28,24 +28,25 @@ from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
 from policies import batched
 from scipy import stats
 
-from bipedal.checkpoint import Model, load_model
-from bipedal.engines.gymnasium import make_env
+from bipedal.checkpoint import load_model
+from bipedal.engines.reference import make_env
 from bipedal.engines.synchronise import read_terrain, reset_overheard, synchronise
 from bipedal.engines.warp import WarpEngine
 from bipedal.evaluation.episode import run_episode
 from bipedal.physics.constants import MAX_BOXES, TERRAIN_STEP
 from bipedal.physics.state import fields
+from bipedal.policy import Policy
 from bipedal.processes import usable_cores
 from bipedal.walker import ENV_IDS
 
 LANES = 16
 """Environments side by side in the one-step proof."""
 EPISODE_SEED = 3_000_000
-Policy = Callable[[Any, np.ndarray], np.ndarray]
+Behaviour = Callable[[Any, np.ndarray], np.ndarray]
 
 
 @functools.cache
-def scaled_walker(factor: float) -> Model:
+def scaled_walker(factor: float) -> Policy:
     """The pretrained walker with weaker torques: at 0.3 it shuffles, at 0.4 it often falls."""
     model = copy.deepcopy(load_model("pretrained:walker"))
     last = [layer for layer in model.actor.modules() if isinstance(layer, torch.nn.Linear)][-1]
@@ -58,15 +59,15 @@ def scaled_walker(factor: float) -> Model:
 # One step ----------------------------------------------------------------------
 
 
-def behaviours(rng: np.random.Generator) -> dict[str, Callable[[int], Policy]]:
+def behaviours(rng: np.random.Generator) -> dict[str, Callable[[int], Behaviour]]:
     """Policies by name; each is made anew for every environment, as some remember."""
     walk, shuffle = batched(load_model("pretrained:walker")), batched(scaled_walker(0.3))
 
-    def heuristic(_: int) -> Policy:
+    def heuristic(_: int) -> Behaviour:
         brain = BipedalWalkerHeuristics()
         return lambda env, observation: np.clip(brain.step_heuristic(observation), -1, 1)
 
-    def noisy(_: int) -> Policy:
+    def noisy(_: int) -> Behaviour:
         return lambda env, o: np.clip(walk(o[None])[0] + rng.normal(0, 0.5, 4), -1, 1)
 
     return {
@@ -88,14 +89,14 @@ def box_kinds(boxes: np.ndarray) -> list[str]:
 class Side:
     """Gymnasium's environments and the engine's rows, kept in the same state."""
 
-    def __init__(self, env_id: str, make_policy: Callable[[int], Policy], seed: int) -> None:
+    def __init__(self, env_id: str, make_policy: Callable[[int], Behaviour], seed: int) -> None:
         """Begin episodes from `seed` on."""
         self.env_id, self.make_policy, self.seed = env_id, make_policy, seed
         self.engine = WarpEngine(env_id, LANES, 0, threads=1)
         self.walkers = {name: a.numpy() for name, a in fields(self.engine.walkers).items()}
         self.envs: list[Any] = [None] * LANES
         self.kinds: list[list[str]] = [[]] * LANES
-        self.policies: list[Policy] = [lambda env, o: o] * LANES
+        self.policies: list[Behaviour] = [lambda env, o: o] * LANES
         self.observations = np.zeros((LANES, 24), dtype=np.float32)
         for row in range(LANES):
             self.begin(row)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from bipedal.checkpoint import Model
+from bipedal.policy import Policy
 
 
-def batched(model: Model) -> Callable[[np.ndarray], np.ndarray]:
+def batched(model: Policy) -> Callable[[np.ndarray], np.ndarray]:
     """Greedy policy of many observations at once, clipped to what the environment takes.
 
     (N, 24) raw observations -> (N, 4) actions; the observations are copied, never kept.
@@ -19,6 +19,6 @@ def batched(model: Model) -> Callable[[np.ndarray], np.ndarray]:
     def act(observations: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             raw = torch.from_numpy(np.array(observations, dtype=np.float32))
-            return np.clip(model.actor(model.normalizer(raw)).numpy(), -1, 1)
+            return np.clip(model.act_batch(raw).numpy(), -1, 1)
 
     return act

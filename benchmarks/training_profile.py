@@ -24,12 +24,13 @@ import torch
 
 from bipedal import ppo, train
 from bipedal.engines.warp import WarpEngine
-from bipedal.evaluation.selection import EngineExaminer
+from bipedal.evaluation.selection import EngineEvaluator
 from bipedal.logs import RunLog
 from bipedal.networks import Actor, Critic
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
 from bipedal.presets import get_preset
 from bipedal.rollout import Collector
+from bipedal.trainer import Trainer
 
 PHASES: list[tuple[str, Any, str]] = [
     ("engine", WarpEngine, "step"),
@@ -41,12 +42,12 @@ PHASES: list[tuple[str, Any, str]] = [
     ("collection loop itself", Collector, "collect"),
     ("advantages", ppo, "generalized_advantages"),
     ("update", ppo, "update"),
-    ("evaluation", EngineExaminer, "evaluate"),
-    ("evaluation", EngineExaminer, "play"),
-    ("saving", train.Trainer, "save"),
-    ("saving", train.Trainer, "_save_model"),
+    ("evaluation", EngineEvaluator, "evaluate"),
+    ("evaluation", EngineEvaluator, "returns"),
+    ("saving", train, "save_run"),
+    ("saving", Trainer, "_save_model"),
     ("logging", RunLog, "write_metrics"),
-    ("start", train.Trainer, "__init__"),
+    ("start", Trainer, "__init__"),
     ("rest", train, "train"),
 ]
 

@@ -21,21 +21,22 @@ import time
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import torch
 from gymnasium.wrappers.utils import RunningMeanStd as GymnasiumRunningMeanStd
 from torch import Tensor
 
-from bipedal.config import MAX_FRAMES, MAX_HIDDEN_LAYERS, MAX_SPAN, MAX_WIDTH, Memory
+from bipedal.config import MAX_FRAMES, MAX_HIDDEN_LAYERS, MAX_SPAN, MAX_WIDTH
 from bipedal.errors import UserError
 from bipedal.files import atomic_write, read_file, temporary_path
+from bipedal.history import FrameStack
 from bipedal.networks import Activation, Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
+from bipedal.policy import Policy
 from bipedal.safe_pickle import parse_statistics
-from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, FloatArray
+from bipedal.walker import ACTION_DIM, OBSERVATION_DIM
 
 MAX_FILE_BYTES = 1 << 30
 MAX_STATISTICS_BYTES = 1 << 14
@@ -43,36 +44,6 @@ MAX_STATISTICS_BYTES = 1 << 14
 READ_ATTEMPTS = 10
 """A model and statistics that do not fit are read again, as a save may be under way."""
 PRETRAINED = Path(__file__).parent / "pretrained"
-
-
-SHORT = Memory()
-"""The latest observation and no other."""
-
-
-@dataclass
-class Model:
-    """A policy that can be run: networks, the statistics they were trained with, their story."""
-
-    actor: Actor
-    critic: Critic
-    normalizer: ObservationNormalizer
-    info: dict[str, Any]
-    """What the file says of itself: env_id, preset, seed, iteration, timesteps ..."""
-    memory: Memory = SHORT
-    """Which observations the policy is shown at once."""
-
-    @torch.no_grad()
-    def act(self, observation: FloatArray) -> FloatArray:
-        """Greedy action (4,) for one raw observation (24,), both float32.
-
-        With a memory of F frames it is for F observations (F, 24), the latest first: see
-        `bipedal.evaluate.make_policy`. One action at a time, on purpose: a batch may be summed in
-        another order, and the last bit of an action decides where a robot stands a thousand
-        timesteps later.
-        """
-        seen = torch.from_numpy(observation).reshape(-1, OBSERVATION_DIM)
-        mean: Tensor = self.actor(self.normalizer(seen).flatten())
-        return cast(FloatArray, mean.numpy())
 
 
 # Writing -----------------------------------------------------------------------------------------
@@ -99,7 +70,7 @@ def _statistics_to_bytes(normalizer: ObservationNormalizer) -> bytes:
     return pickle.dumps(statistics, protocol=4)
 
 
-def save_model(path: Path, model: Model) -> None:
+def save_model(path: Path, policy: Policy) -> None:
     """Write `path` (.pth) and its statistics.
 
     Two renames cannot be one. A reader between them, or after a power cut there, finds new
@@ -109,20 +80,21 @@ def save_model(path: Path, model: Model) -> None:
     """
     if _read_unrenamed(path) is not None:
         os.replace(temporary_path(path), path)
-    weights, statistics = model_to_bytes(model)
+    weights, statistics = policy_to_bytes(policy)
     atomic_write((statistics_path(path), statistics), (path, weights))
 
 
-def model_to_bytes(model: Model) -> tuple[bytes, bytes]:
-    """Contents of a model's two files, weights and statistics."""
-    statistics = _statistics_to_bytes(model.normalizer)
+def policy_to_bytes(policy: Policy) -> tuple[bytes, bytes]:
+    """Contents of a model's two files, weights and statistics; the gain goes into the weights."""
+    policy = policy.with_gain_in_weights()
+    statistics = _statistics_to_bytes(policy.normalizer)
     contents = {
-        **model.info,
-        "policy": {name: t.cpu() for name, t in model.actor.state_dict().items()},
-        "critic": {name: t.cpu() for name, t in model.critic.state_dict().items()},
-        "activation": model.actor.activation,
-        "std_bounds": list(model.actor.std_bounds),
-        "memory": list(model.memory),
+        **policy.info,
+        "policy": {name: t.cpu() for name, t in policy.actor.state_dict().items()},
+        "critic": {name: t.cpu() for name, t in policy.critic.state_dict().items()},
+        "activation": policy.actor.activation,
+        "std_bounds": list(policy.actor.std_bounds),
+        "memory": list(policy.frame_stack),
         "statistics_sha256": hashlib.sha256(statistics).hexdigest(),
     }
     return _to_bytes(contents), statistics
@@ -234,7 +206,7 @@ def _read_unrenamed(path: Path) -> dict[str, Any] | None:
     return contents if contents.get("statistics_sha256") == digest else None
 
 
-def load_model(spec: str | Path, *, allow_missing_statistics: bool = False) -> Model:
+def load_model(spec: str | Path, *, allow_missing_statistics: bool = False) -> Policy:
     """Read a model; `spec` is a `.pth` file, a run directory or `pretrained:NAME`.
 
     Sizes and LayerNorm are read off the weights, so the notebook's files need no configuration.
@@ -252,47 +224,49 @@ def load_model(spec: str | Path, *, allow_missing_statistics: bool = False) -> M
     return _build(path, contents, statistics)
 
 
-def model_from_bytes(weights: bytes, statistics: bytes) -> Model:
-    """Undo `model_to_bytes`."""
+def policy_from_bytes(weights: bytes, statistics: bytes) -> Policy:
+    """Undo `policy_to_bytes`."""
     path = Path("model.pth")  # only messages name it
     return _build(path, _read_torch(path, weights), statistics)
 
 
-def _build(path: Path, contents: Mapping[str, Any], statistics: bytes | None) -> Model:
+def _build(path: Path, contents: Mapping[str, Any], statistics: bytes | None) -> Policy:
     if statistics is None:
         normalizer = ObservationNormalizer((OBSERVATION_DIM,))
     else:
         normalizer = parse_statistics(statistics, str(statistics_path(path)))
-    memory = _memory(path, contents.get("memory", [1, 1]))
-    actor, critic = _networks(path, contents, memory)
+    frame_stack = _frame_stack(path, contents.get("memory", [1, 1]))
+    actor, critic = _networks(path, contents, frame_stack)
     own = ("policy", "critic", "activation", "std_bounds", "memory", "statistics_sha256")
     info = {key: value for key, value in contents.items() if key not in own}
-    return Model(actor, critic, normalizer, info, memory)
+    return Policy(actor, critic, normalizer, frame_stack, info=info)
 
 
 def describe_model(spec: str | Path) -> dict[str, Any]:
     """Say what a model's files hold, in plain types; statistics may be missing, nothing is run."""
     path = resolve_model_path(spec)
-    model = load_model(path, allow_missing_statistics=True)
+    policy = load_model(path, allow_missing_statistics=True)
     found = os.path.exists(statistics_path(path))
-    width = model.memory.frames * OBSERVATION_DIM
+    width = policy.frame_stack.frames * OBSERVATION_DIM
     facts = {
         "path": str(path),
         "sha256": hashlib.sha256(read_file(path, MAX_FILE_BYTES)).hexdigest(),
         "statistics": str(statistics_path(path)) if found else "missing",
-        "layers": "-".join(map(str, (width, *model.actor.hidden_sizes, ACTION_DIM))),
-        "frames": model.memory.frames,
-        "frame_stride": model.memory.stride,
-        "activation": model.actor.activation,
-        "layer_norm": model.actor.layer_norm,
-        "policy_parameters": sum(p.numel() for p in model.actor.parameters()),
-        "critic_parameters": sum(p.numel() for p in model.critic.parameters()),
-        "action_std": model.actor.bounded_log_std().exp().tolist(),
-        "observation_count": float(model.normalizer.count) if found else None,
-        "observation_mean": model.normalizer.mean.tolist() if found else None,
-        "observation_std": model.normalizer.var.sqrt().tolist() if found else None,
+        "layers": "-".join(map(str, (width, *policy.actor.hidden_sizes, ACTION_DIM))),
+        "frames": policy.frame_stack.frames,
+        "frame_stride": policy.frame_stack.stride,
+        "activation": policy.actor.activation,
+        "layer_norm": policy.actor.layer_norm,
+        "policy_parameters": sum(p.numel() for p in policy.actor.parameters()),
+        "critic_parameters": sum(p.numel() for p in policy.critic.parameters()),
+        "action_std": policy.actor.bounded_log_std().exp().tolist(),
+        "observation_count": float(policy.normalizer.count) if found else None,
+        "observation_mean": policy.normalizer.mean.tolist() if found else None,
+        "observation_std": policy.normalizer.var.sqrt().tolist() if found else None,
     }
-    said = {k: v for k, v in model.info.items() if k not in facts and _is_plain(k) and _is_plain(v)}
+    said = {
+        k: v for k, v in policy.info.items() if k not in facts and _is_plain(k) and _is_plain(v)
+    }
     return {**facts, **said}
 
 
@@ -339,20 +313,22 @@ def _std_bounds(value: object) -> tuple[float, float]:
     return float(std_min), float(std_max)
 
 
-def _memory(path: Path, value: object) -> Memory:
+def _frame_stack(path: Path, value: object) -> FrameStack:
     """Check which observations a policy out of a file is shown."""
     if isinstance(value, list) and len(value) == 2 and all(type(part) is int for part in value):
-        memory = Memory(*value)
+        stack = FrameStack(*value)
         if (
             min(value) > 0
-            and memory.frames <= MAX_FRAMES
-            and max(memory.stride, memory.span) <= MAX_SPAN
+            and stack.frames <= MAX_FRAMES
+            and max(stack.stride, stack.span) <= MAX_SPAN
         ):
-            return memory
+            return stack
     raise UserError(f"{path} does not say which observations its policy is shown")
 
 
-def _networks(path: Path, contents: Mapping[str, Any], memory: Memory) -> tuple[Actor, Critic]:
+def _networks(
+    path: Path, contents: Mapping[str, Any], frame_stack: FrameStack
+) -> tuple[Actor, Critic]:
     """Build both networks in the sizes of their weights and load them."""
     try:
         policy = _weights(contents["policy"])
@@ -369,7 +345,7 @@ def _networks(path: Path, contents: Mapping[str, Any], memory: Memory) -> tuple[
         raise UserError(
             f"{path} does not hold the weights of a policy and a critic as this project writes them"
         ) from None
-    width = memory.frames * OBSERVATION_DIM
+    width = frame_stack.frames * OBSERVATION_DIM
     if ends != (width, ACTION_DIM, width, 1):
         raise UserError(
             f"{path} has a policy from {ends[0]} to {ends[1]} and a critic from {ends[2]} to "

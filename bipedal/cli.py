@@ -98,7 +98,7 @@ def evaluate(arguments: Sequence[str]) -> None:
     model = load_model(args.model, allow_missing_statistics=args.statistics != "saved")
     result = evaluate_on_all_cores(
         model,
-        args.env_id or model.info.get("env_id", TrainConfig.env_id),
+        args.env_id or model.env_id,
         episodes=args.episodes,
         seed=args.seed,
         statistics=args.statistics,
@@ -125,13 +125,12 @@ def record(arguments: Sequence[str]) -> None:
     """Record a video."""
     args = _parse(RecordArguments, "record", arguments)
     from bipedal.checkpoint import load_model
-    from bipedal.evaluation.episode import make_policy
     from bipedal.report.video import record_episode
 
     model = load_model(args.model)
     recorded = record_episode(
-        make_policy(model),
-        args.env_id or model.info.get("env_id", TrainConfig.env_id),
+        model,
+        args.env_id or model.env_id,
         args.seed,
         args.out,
         max_seconds=args.max_seconds,

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from bipedal.errors import UserError
 from bipedal.walker import ENV_IDS, HARDCORE_ID
@@ -15,20 +15,6 @@ MAX_WIDTH, MAX_HIDDEN_LAYERS = 4096, 14
 MAX_FRAMES, MAX_SPAN = 64, 1024
 """Of a network and its memory: a model file that claims more is refused."""
 MAX_SEED = 2**31 - 1
-
-
-class Memory(NamedTuple):
-    """Which observations a policy is shown at once."""
-
-    frames: int = 1
-    """How many, the latest included."""
-    stride: int = 1
-    """Timesteps from each of them to the one before."""
-
-    @property
-    def span(self) -> int:
-        """Timesteps from the latest to the earliest, both included."""
-        return (self.frames - 1) * self.stride + 1
 
 
 @dataclass(frozen=True)
@@ -48,7 +34,7 @@ class TrainConfig:
     seed: int = 0
     """Decides initial weights, sampled actions, shuffling and terrains."""
     init_from: str | None = None
-    """Model to start from (.pth, run directory or pretrained:NAME): weights and statistics."""
+    """Policy to start from (.pth, run directory or pretrained:NAME): weights and statistics."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the networks live; auto takes a GPU if there is one."""
 
@@ -143,11 +129,6 @@ class TrainConfig:
     """Fresh episodes that score the best model when training ends; 0 for none."""
 
     @property
-    def memory(self) -> Memory:
-        """Which observations the policy is shown."""
-        return Memory(self.frames, self.frame_stride)
-
-    @property
     def batch_size(self) -> int:
         """Samples of one iteration."""
         return self.num_envs * self.rollout_steps
@@ -206,7 +187,8 @@ class TrainConfig:
             )
         if self.frames > MAX_FRAMES:
             raise UserError(f"--frames must be at most {MAX_FRAMES}, not {self.frames}")
-        if max(self.frame_stride, self.memory.span) > MAX_SPAN:
+        span = (self.frames - 1) * self.frame_stride + 1
+        if max(self.frame_stride, span) > MAX_SPAN:
             raise UserError(
                 f"--frames {self.frames} at a --frame-stride of {self.frame_stride} reach back "
                 f"further than {MAX_SPAN} timesteps"

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 if TYPE_CHECKING:
-    from bipedal.train import Progress as TrainingProgress
+    from bipedal.trainer import Progress as TrainingProgress
 
 T = TypeVar("T")
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from bipedal.config import Memory
-from bipedal.history import Recollection
-from bipedal.networks import Actor, Critic, gaussian_log_prob
-from bipedal.normalizer import ObservationNormalizer, RewardScaler
-from bipedal.walker import Step, VectorEngine
+from bipedal.history import History
+from bipedal.networks import gaussian_log_prob
+from bipedal.normalizer import RewardScaler
+from bipedal.policy import Policy
+from bipedal.walker import FALL_REWARD, VectorEngine
 
 
 class EpisodeStatistics(NamedTuple):
@@ -50,6 +49,25 @@ class Rollout(NamedTuple):
     """(T, N) bool, terminated or truncated."""
 
 
+class _Raw(NamedTuple):
+    """What the environments answered, before it is made into a rollout; all (T, N, ...)."""
+
+    observations: Tensor
+    """(T, N, O)"""
+    final_frames: Tensor
+    """(T, N, F, O) what the policy would have been shown at an episode's end."""
+    means: Tensor
+    """(T, N, A) mean actions."""
+    rewards: Tensor
+    """(T, N) float64"""
+    returns: Tensor
+    """(T, N) float64, sum of the episode's rewards so far."""
+    lengths: Tensor
+    """(T, N) int64, timesteps of the episode so far."""
+    distances: Tensor
+    """(T, N) float64, m."""
+
+
 class Collector:
     """Plays the current policy and keeps what must last from one rollout to the next.
 
@@ -61,45 +79,49 @@ class Collector:
     def __init__(
         self,
         engine: VectorEngine,
-        normalizer: ObservationNormalizer,
+        policy: Policy,
         reward_scaler: RewardScaler,
         *,
-        action_dim: int,
         steps: int,
-        device: torch.device,
         generator: torch.Generator,
         reward_floor: float,
         endless_course: bool,
-        memory: Memory,
     ) -> None:
         """Reset the engine and make room for rollouts of `steps` timesteps.
 
-        `memory` says which observations the policy is shown at once. `generator` (on the CPU)
-        samples the actions; rewards in a rollout are at least `reward_floor` before they are
-        scaled, those of episodes' statistics are raw. On an `endless_course` only a fall is a
-        termination, and the far end a truncation.
+        `generator` (on the CPU) samples the actions; rewards in a rollout are at least
+        `reward_floor` before they are scaled, those of episodes' statistics are raw. On an
+        `endless_course` only a fall is a termination, and the far end a truncation.
         """
         self.engine = engine
-        self.normalizer = normalizer
+        self.policy = policy
         self.reward_scaler = reward_scaler
-        self.device = device
         self.generator = generator
         self.reward_floor = reward_floor
         self.endless_course = endless_course
-        self._returns = np.zeros(engine.num_envs)
-        self._lengths = np.zeros(engine.num_envs, dtype=np.int64)
-        first = self._tensor(engine.reset())
-        self._recollection = Recollection(memory, first)
+        device, num_envs = policy.device, engine.num_envs
+        first = engine.reset().to(device)
+        self._history = History(policy.frame_stack, first)
+        self._returns = torch.zeros(num_envs, dtype=torch.float64, device=device)
+        self._lengths = torch.zeros(num_envs, dtype=torch.int64, device=device)
 
         def room(*width: int, dtype: torch.dtype = torch.float32) -> Tensor:
-            return torch.empty(steps, engine.num_envs, *width, dtype=dtype, device=device)
+            return torch.empty(steps, num_envs, *width, dtype=dtype, device=device)
 
         observation_dim = first.shape[-1]
-        self._raw_observations = room(observation_dim)
-        self._raw_rewards = room(dtype=torch.float64)
-        self._means = room(action_dim)
+        action_dim = len(policy.actor.log_std)
+        frames = policy.frame_stack.frames
+        self._raw = _Raw(
+            observations=room(observation_dim),
+            final_frames=room(frames, observation_dim),
+            means=room(action_dim),
+            rewards=room(dtype=torch.float64),
+            returns=room(dtype=torch.float64),
+            lengths=room(dtype=torch.int64),
+            distances=room(dtype=torch.float64),
+        )
         self._rollout = Rollout(
-            observations=room(memory.frames * observation_dim),
+            observations=room(frames * observation_dim),
             actions=room(action_dim),
             log_probs=room(),
             rewards=room(),
@@ -109,94 +131,92 @@ class Collector:
             done=room(dtype=torch.bool),
         )
 
-    def _tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
-        """Copy of an engine's array, which the next step overwrites, on the device."""
-        return torch.tensor(array, device=self.device)
-
     @torch.no_grad()
-    def collect(self, actor: Actor, critic: Critic) -> tuple[Rollout, list[EpisodeStatistics]]:
+    def collect(self) -> tuple[Rollout, list[EpisodeStatistics]]:
         """Play; returns the timesteps and the episodes that ended on the way.
 
         The rollout lies in the same memory each time: the next call overwrites it.
         """
-        rollout = self._rollout
-        episodes: list[EpisodeStatistics] = []
-        cuts: list[tuple[int, int, Tensor]] = []  # (t, environment, what was seen at the end)
-        log_std = actor.bounded_log_std()
+        rollout, raw, policy = self._rollout, self._raw, self.policy
+        log_std = policy.actor.bounded_log_std()
         # The noise first, with the actions on top: a step then costs one addition.
         noise = torch.randn(rollout.actions.shape, generator=self.generator)
-        rollout.actions.copy_(noise.to(self.device)).mul_(log_std.exp())
+        rollout.actions.copy_(noise.to(policy.device)).mul_(log_std.exp())
         for t in range(len(rollout.actions)):
-            seen = self._recollection.recall()
-            self._raw_observations[t] = seen[:, 0]
-            rollout.observations[t] = self.normalizer(seen).flatten(-2)
-            self._means[t] = actor(rollout.observations[t])
-            rollout.actions[t] += self._means[t]
-            step = self.engine.step(rollout.actions[t].cpu().numpy())
-            self._raw_rewards[t] = torch.from_numpy(step.reward)
-            terminated = step.fell if self.endless_course else step.terminated
-            rollout.terminated[t] = torch.from_numpy(terminated)
-            done = step.terminated | step.truncated
-            rollout.done[t] = torch.from_numpy(done)
-            self._returns += step.reward
-            self._lengths += 1
-            for env in np.flatnonzero(done):
-                if not terminated[env]:
-                    final = self._tensor(step.final_observation[env])
-                    cuts.append((t, int(env), self._recollection.imagine(int(env), final)))
-                episodes.append(self._end_episode(int(env), step))
-            self._recollection.see(self._tensor(step.observation), rollout.done[t])
-
-        rollout.log_probs.copy_(gaussian_log_prob(self._means, log_std, rollout.actions))
-        self._judge(critic, cuts)
-        floored = self._raw_rewards.clamp_(min=self.reward_floor)
+            self._step(t)
+        fell = rollout.terminated & (raw.rewards == FALL_REWARD)
+        if self.endless_course:
+            rollout.terminated.copy_(fell)
+        rollout.log_probs.copy_(gaussian_log_prob(raw.means, log_std, rollout.actions))
+        self._compute_values()
+        episodes = self._ended_episodes(fell)
+        floored = raw.rewards.clamp_(min=self.reward_floor)
         rollout.rewards.copy_(self.reward_scaler(floored, rollout.done))
-        self.normalizer.update(self._raw_observations.flatten(0, 1))
+        policy.normalizer.update(raw.observations.flatten(0, 1))
         return rollout, episodes
 
-    def _end_episode(self, env: int, step: Step) -> EpisodeStatistics:
-        """Sum up the episode that just ended in an environment."""
-        episode = EpisodeStatistics(
-            env,
-            float(self._returns[env]),
-            int(self._lengths[env]),
-            float(step.distance[env]),
-            bool(step.fell[env]),
-        )
-        self._returns[env] = 0.0
-        self._lengths[env] = 0
-        return episode
+    def _step(self, t: int) -> None:
+        """Play timestep t in all environments and write down what happened."""
+        rollout, raw, policy = self._rollout, self._raw, self.policy
+        frames = self._history.frames()
+        raw.observations[t] = frames[:, 0]
+        rollout.observations[t] = policy.network_input(frames)
+        raw.means[t] = policy.actor(rollout.observations[t])
+        rollout.actions[t] += raw.means[t]
+        step = self.engine.step(rollout.actions[t].to(self.engine.device))
+        raw.rewards[t] = step.reward
+        raw.distances[t] = step.distance
+        rollout.terminated[t] = step.terminated
+        rollout.done[t] = step.done
+        done = rollout.done[t]
+        raw.final_frames[t] = self._history.frames_after(step.final_observation.to(policy.device))
+        self._history.push(step.observation.to(policy.device), done)
+        self._returns += raw.rewards[t]
+        self._lengths += 1
+        raw.returns[t] = self._returns
+        raw.lengths[t] = self._lengths
+        self._returns.masked_fill_(done, 0.0)
+        self._lengths.masked_fill_(done, 0)
 
-    def _judge(self, critic: Critic, cuts: Sequence[tuple[int, int, Tensor]]) -> None:
+    def _compute_values(self) -> None:
         """V of every state at once.
 
         What follows row t is row t + 1, after the last row the observation that waits for the next
         rollout, and at a truncation the final observation; after a termination the next
         episode's first value stands there, which GAE leaves out.
         """
-        values, next_values = self._rollout.values, self._rollout.next_values
-        values.copy_(critic(self._rollout.observations))
+        rollout, policy, critic = self._rollout, self.policy, self.policy.critic
+        values, next_values = rollout.values, rollout.next_values
+        values.copy_(critic(rollout.observations))
         next_values[:-1] = values[1:]
-        next_values[-1] = critic(self.normalizer(self._recollection.recall()).flatten(-2))
-        for t, env, seen in cuts:
-            next_values[t, env] = critic(self.normalizer(seen).flatten(-2))
+        next_values[-1] = critic(policy.network_input(self._history.frames()))
+        for t, env in (rollout.done & ~rollout.terminated).nonzero().tolist():
+            next_values[t, env] = critic(policy.network_input(self._raw.final_frames[t, env]))
+
+    def _ended_episodes(self, fell: Tensor) -> list[EpisodeStatistics]:
+        """Read out the episodes that ended in this rollout, in the order of their ends."""
+        done, raw = self._rollout.done, self._raw
+        columns = (raw.returns, raw.lengths, raw.distances, fell)
+        ended = [done.nonzero()[:, 1], *(column[done] for column in columns)]
+        rows = zip(*(column.tolist() for column in ended), strict=True)
+        return [EpisodeStatistics(*row) for row in rows]
 
     def state(self) -> dict[str, Any]:
         """Everything but the networks and the generator that the next rollout depends on."""
         return {
-            "engine": {name: torch.tensor(a) for name, a in self.engine.state().items()},
-            "normalizer": copy.deepcopy(self.normalizer.state_dict()),
+            "engine": dict(self.engine.state()),
+            "normalizer": copy.deepcopy(self.policy.normalizer.state_dict()),
             "reward_scaler": copy.deepcopy(self.reward_scaler.state_dict()),
-            "recollection": self._recollection.state(),
-            "returns": torch.tensor(self._returns),
-            "lengths": torch.tensor(self._lengths),
+            "recollection": self._history.state(),
+            "returns": self._returns.clone(),
+            "lengths": self._lengths.clone(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to a saved state."""
-        self.engine.restore({name: t.numpy() for name, t in state["engine"].items()})
-        self.normalizer.load_state_dict(state["normalizer"])
+        self.engine.restore(state["engine"])
+        self.policy.normalizer.load_state_dict(state["normalizer"])
         self.reward_scaler.load_state_dict(state["reward_scaler"])
-        self._recollection.restore(state["recollection"])
-        self._returns = state["returns"].numpy().copy()
-        self._lengths = state["lengths"].numpy().copy()
+        self._history.restore(state["recollection"])
+        self._returns.copy_(state["returns"])
+        self._lengths.copy_(state["lengths"])

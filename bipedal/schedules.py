@@ -2,9 +2,61 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 
-def linear_learning_rate(initial: float, final: float, progress: float) -> float:
-    """Learning rate annealed linearly from `initial` to `final` as `progress` goes to 1."""
+from bipedal.config import TrainConfig
+
+
+class Hyperparameters(NamedTuple):
+    """What one iteration learns with."""
+
+    policy_learning_rate: float
+    critic_learning_rate: float
+    gamma: float
+    """Discount factor."""
+    std_max: float
+    """Largest standard deviation of an action."""
+
+
+def hyperparameters(config: TrainConfig, timesteps: int) -> Hyperparameters:
+    """The values after so many timesteps.
+
+    Learning rates and the largest standard deviation are annealed over `anneal_timesteps`. When
+    that is over they begin again, a warm restart (Loshchilov & Hutter 2017): a run that is stuck
+    gets another chance. The discount factor grows once and stays.
+    """
+    share = timesteps / config.anneal_timesteps
+    initial_std = config.restart_std_max if restarts(config, timesteps) else config.std_max
+    return Hyperparameters(
+        policy_learning_rate=_learning_rate(config, config.policy_learning_rate, share % 1.0),
+        critic_learning_rate=_learning_rate(config, config.critic_learning_rate, share % 1.0),
+        gamma=1.0 - geometric(1.0 - config.gamma, 1.0 - config.final_gamma, share),
+        std_max=geometric(initial_std, config.final_std_max, share % 1.0),
+    )
+
+
+def restarts(config: TrainConfig, timesteps: int) -> int:
+    """How often the annealing has begun again after so many timesteps."""
+    return timesteps // config.anneal_timesteps
+
+
+def noise_restarts(config: TrainConfig, timesteps: int) -> bool:
+    """Whether the standard deviation starts anew in the iteration that begins now.
+
+    It does with every warm restart, where the restart has noise of its own to begin with.
+    """
+    again = restarts(config, timesteps) > restarts(config, timesteps - config.batch_size)
+    return timesteps > 0 and again and config.restart_std_max != config.final_std_max
+
+
+def _learning_rate(config: TrainConfig, initial: float, progress: float) -> float:
+    if config.learning_rate_schedule == "constant":
+        return initial
+    return linear(initial, initial * config.final_learning_rate_scale, progress)
+
+
+def linear(initial: float, final: float, progress: float) -> float:
+    """From `initial` to `final` in a straight line as `progress` goes from 0 to 1."""
     return initial + (final - initial) * min(1.0, progress)
 
 
@@ -15,19 +67,3 @@ def geometric(initial: float, final: float, progress: float) -> float:
     """
     progress = min(1.0, progress)
     return initial if initial == final else float(initial ** (1.0 - progress) * final**progress)
-
-
-def adaptive_learning_rate(
-    current: float, kl: float, target_kl: float, bounds: tuple[float, float] = (1e-5, 1e-2)
-) -> float:
-    """Next learning rate that keeps the policy's change near `target_kl` nats an iteration.
-
-    The idea of PPO section 4 (there for the penalty β) applied to the step size, with rsl_rl's
-    numbers: divide by 1.5 where the measured KL is above twice the target, multiply by 1.5 where
-    it is below half, within `bounds`.
-    """
-    if kl > 2.0 * target_kl:
-        return max(current / 1.5, min(current, bounds[0]))
-    if kl < 0.5 * target_kl:
-        return min(current * 1.5, max(current, bounds[1]))
-    return current

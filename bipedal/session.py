@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from bipedal.checkpoint import Model, load_model
+from bipedal.checkpoint import load_model
 from bipedal.config import TrainConfig
 from bipedal.errors import UserError
-from bipedal.evaluation.episode import Statistics
 from bipedal.evaluation.score import FINAL_SEED, Evaluation, evaluate, worker_pool
 from bipedal.files import atomic_write
+from bipedal.policy import Policy, Statistics
 from bipedal.processes import usable_cores
 from bipedal.progress import TrainingDisplay, console, track_items
 from bipedal.train import train
@@ -87,7 +87,7 @@ class StopRequest:
 
 
 def evaluate_on_all_cores(
-    model: Model,
+    model: Policy,
     env_id: str,
     *,
     episodes: int,

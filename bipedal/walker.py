@@ -3,35 +3,44 @@
 An *engine* steps N environments at once and starts an environment's next episode in the same
 step in which the last one ended. The row that a reset produces is never the outcome of an
 action: `Step` carries the true final observation beside it.
+
+Engines speak torch tensors on their own device. On a CPU these share memory with numpy arrays
+(`tensor.numpy()`), so nothing is copied for those who prefer numpy. This module itself does not
+import torch: processes that step Gymnasium's environments need none.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import gymnasium
 import numpy as np
 import numpy.typing as npt
 
 from bipedal.errors import UserError
 
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
-EngineState = Mapping[str, npt.NDArray[Any]]
 
+WALKER_ID = "BipedalWalker-v3"
 HARDCORE_ID = "BipedalWalkerHardcore-v3"
-ENV_IDS = ("BipedalWalker-v3", HARDCORE_ID)
+ENV_IDS = (WALKER_ID, HARDCORE_ID)
 OBSERVATION_DIM = 24
 ACTION_DIM = 4
 FALL_REWARD = -100.0
 """Reward of the timestep in which the robot falls, and of no other (bipedal_walker.py)."""
+REWARD_THRESHOLD = 300.0
+"""Mean return at which Gymnasium calls either environment solved."""
 
 
-def reward_threshold(env_id: str) -> float:
-    """Mean return at which Gymnasium calls an environment solved; infinity if it never does."""
-    return gymnasium.spec(env_id).reward_threshold or math.inf
+def check_env_id(env_id: str) -> None:
+    """UserError if there is no such walker."""
+    if env_id not in ENV_IDS:
+        raise UserError(f"unknown environment {env_id!r}: choose one of {', '.join(ENV_IDS)}")
 
 
 def check_seed(seed: int) -> None:
@@ -41,49 +50,55 @@ def check_seed(seed: int) -> None:
 
 
 class Step(NamedTuple):
-    """What N environments answered to one action each."""
+    """What N environments answered to one action each; the next step overwrites the tensors."""
 
-    observation: FloatArray
-    """(N, 24) what the policy sees next: after an episode's end, the next one's first."""
-    reward: npt.NDArray[np.float64]
-    """(N,) raw reward."""
-    terminated: BoolArray
-    """(N,) the episode ended by a fall or at the far end: there is no future."""
-    truncated: BoolArray
-    """(N,) the episode ended at its time limit: there is a future that nobody saw."""
-    final_observation: FloatArray
-    """(N, 24) the observation that really followed the action, also where the episode ended."""
-    distance: npt.NDArray[np.float64]
-    """(N,) metres walked since the episode's start, at that observation."""
+    observation: Tensor
+    """(N, 24) float32, what the policy sees next: after an episode's end, the next one's first."""
+    reward: Tensor
+    """(N,) float64, raw."""
+    terminated: Tensor
+    """(N,) bool, the episode ended by a fall or at the far end: there is no future."""
+    truncated: Tensor
+    """(N,) bool, the episode ended at its time limit: there is a future that nobody saw."""
+    final_observation: Tensor
+    """(N, 24) float32, what really followed the action, also where the episode ended."""
+    distance: Tensor
+    """(N,) float64, metres walked since the episode's start, at that observation."""
 
     @property
-    def fell(self) -> BoolArray:
-        """(N,) the robot fell, rather than reached the far end."""
-        fell: BoolArray = self.terminated & (self.reward == FALL_REWARD)
-        return fell
+    def done(self) -> Tensor:
+        """(N,) bool, the episode ended one way or another."""
+        return self.terminated | self.truncated
+
+    @property
+    def fell(self) -> Tensor:
+        """(N,) bool, the robot fell, rather than reached the far end."""
+        return self.terminated & (self.reward == FALL_REWARD)
 
 
 class VectorEngine(Protocol):
-    """N environments stepped together: all that the trainer knows of any engine."""
+    """N environments stepped together: all that training knows of any engine."""
 
     num_envs: int
+    device: torch.device
+    """Where its tensors live."""
 
-    def reset(self) -> FloatArray:
+    def reset(self) -> Tensor:
         """Start episode 0 in every environment; returns observations (N, 24)."""
         ...
 
-    def step(self, actions: FloatArray) -> Step:
-        """Apply actions (N, 4). The arrays returned are overwritten by the next call."""
+    def step(self, actions: Tensor) -> Step:
+        """Apply actions (N, 4) float32. The tensors returned are overwritten by the next call."""
         ...
 
-    def state(self) -> EngineState:
-        """Everything needed to go on exactly from here, as plain arrays."""
+    def state(self) -> Mapping[str, Tensor]:
+        """Everything needed to go on exactly from here, as tensors of the caller's own."""
         ...
 
-    def restore(self, state: EngineState) -> FloatArray:
+    def restore(self, state: Mapping[str, Tensor]) -> Tensor:
         """Go back to a saved state; returns the observations (N, 24) at that moment."""
         ...
 
     def close(self) -> None:
-        """Free processes and memory."""
+        """Free processes, threads and memory."""
         ...

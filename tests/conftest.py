@@ -11,17 +11,18 @@ from typing import Any
 
 import pytest
 import torch
+from numpy_engine import NumpyEngine
 
-from bipedal.checkpoint import Model
 from bipedal.config import TrainConfig
 from bipedal.engines.warp import WarpEngine, quiet_warp
 from bipedal.networks import Activation, Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
 from bipedal.physics.robot import make_robot
+from bipedal.policy import Policy
 from bipedal.presets import DEFAULT
 from bipedal.walker import ACTION_DIM, ENV_IDS, OBSERVATION_DIM
 
-ModelMaker = Callable[..., Model]
+ModelMaker = Callable[..., Policy]
 
 TINY = dataclasses.replace(
     DEFAULT,
@@ -56,7 +57,7 @@ def make_model() -> ModelMaker:
         activation: Activation = "relu",
         layer_norm: bool = True,
         seed: int = 0,
-    ) -> Model:
+    ) -> Policy:
         generator = torch.Generator().manual_seed(seed)
         actor = Actor(
             OBSERVATION_DIM,
@@ -77,13 +78,13 @@ def make_model() -> ModelMaker:
             batch = torch.randn((100, OBSERVATION_DIM), generator=generator, dtype=torch.float64)
             normalizer.update(scale * batch + torch.arange(OBSERVATION_DIM) / 10)
         info = {"env_id": "BipedalWalker-v3", "preset": "default", "seed": seed, "iteration": 7}
-        return Model(actor, critic, normalizer, info)
+        return Policy(actor, critic, normalizer, info=info)
 
     return make
 
 
 @pytest.fixture
-def model(make_model: ModelMaker) -> Model:
+def model(make_model: ModelMaker) -> Policy:
     """A 24-8-8-4 policy and its critic."""
     return make_model()
 
@@ -100,7 +101,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_dir
 
 
-EngineMaker = Callable[..., WarpEngine]
+EngineMaker = Callable[..., NumpyEngine]
 
 
 @pytest.fixture(scope="session")
@@ -112,12 +113,13 @@ def robot() -> Any:
 
 @pytest.fixture
 def make_engine() -> Iterator[EngineMaker]:
-    """A maker of engines, which are closed after the test."""
+    """A maker of engines with numpy arrays, which are closed after the test."""
     with ExitStack() as stack:
 
         def make(
             env_id: str = ENV_IDS[0], num_envs: int = 4, seed: int = 7, *, threads: int = 1
-        ) -> WarpEngine:
-            return stack.enter_context(closing(WarpEngine(env_id, num_envs, seed, threads=threads)))
+        ) -> NumpyEngine:
+            engine = WarpEngine(env_id, num_envs, seed, threads=threads)
+            return NumpyEngine(stack.enter_context(closing(engine)))
 
         yield make

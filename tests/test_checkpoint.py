@@ -1,4 +1,4 @@
-"""Model files: the same bits back, the notebook's files both ways, and no trust in any file."""
+"""Policy files: the same bits back, the notebook's files both ways, and no trust in any file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,6 @@ from torch import nn
 from bipedal import checkpoint, files, safe_pickle
 from bipedal.checkpoint import (
     MAX_STATISTICS_BYTES,
-    Model,
     describe_model,
     load_model,
     load_state,
@@ -44,27 +42,29 @@ from bipedal.checkpoint import (
     save_state,
     statistics_path,
 )
-from bipedal.config import MAX_HIDDEN_LAYERS, MAX_WIDTH, Memory
+from bipedal.config import MAX_HIDDEN_LAYERS, MAX_WIDTH
 from bipedal.errors import UserError
 from bipedal.files import temporary_path
+from bipedal.history import FrameStack
 from bipedal.networks import Actor, Critic
+from bipedal.policy import Policy
 from bipedal.safe_pickle import parse_statistics
 from bipedal.walker import ACTION_DIM, OBSERVATION_DIM
 
 Contents = dict[str, Any]
-ModelMaker = Callable[..., Model]
+ModelMaker = Callable[..., Policy]
 
 
 def observations(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0.5, 3.0, (count, 24)).astype(np.float32)
 
 
-def bits(model: Model) -> list[tuple[str, torch.Tensor]]:
+def bits(model: Policy) -> list[tuple[str, torch.Tensor]]:
     modules = (model.actor, model.critic, model.normalizer)
     return [item for module in modules for item in module.state_dict().items()]
 
 
-def same(one: Model, other: Model) -> bool:
+def same(one: Policy, other: Policy) -> bool:
     pairs = zip(bits(one), bits(other), strict=True)
     return one.info == other.info and all(
         name == name2 and a.dtype == b.dtype and torch.equal(a, b)
@@ -72,7 +72,7 @@ def same(one: Model, other: Model) -> bool:
     )
 
 
-def contents_of(model: Model) -> Contents:
+def contents_of(model: Policy) -> Contents:
     """What a file of this model holds, as far as the format asks for it."""
     return {
         "policy": dict(model.actor.state_dict()),
@@ -82,7 +82,7 @@ def contents_of(model: Model) -> Contents:
 
 
 @pytest.fixture
-def path(tmp_path: Path, model: Model) -> Path:
+def path(tmp_path: Path, model: Policy) -> Path:
     """A sound model on disk."""
     path = tmp_path / "walker.pth"
     save_model(path, model)
@@ -115,7 +115,7 @@ def assert_refused(path: Path, match: str | None = None) -> str:
 # The same bits back ------------------------------------------------------------------------------
 
 
-def test_a_model_comes_back_bit_for_bit(path: Path, model: Model) -> None:
+def test_a_model_comes_back_bit_for_bit(path: Path, model: Policy) -> None:
     loaded = load_model(path)
     assert same(loaded, model)
     assert loaded.actor.std_bounds == model.actor.std_bounds
@@ -166,20 +166,20 @@ def test_models_of_any_size_come_back_bit_for_bit(
     np.testing.assert_array_equal(loaded.act(observations(1)[0]), model.act(observations(1)[0]))
 
 
-def with_memory(model: Model, memory: Memory) -> Model:
+def with_memory(model: Policy, frame_stack: FrameStack) -> Policy:
     """The same robot with other networks, which are shown several observations."""
-    width = memory.frames * OBSERVATION_DIM
-    actor = Actor(width, ACTION_DIM, hidden_sizes=(5,))
-    return replace(model, actor=actor, critic=Critic(width, hidden_sizes=(5,)), memory=memory)
+    width = frame_stack.frames * OBSERVATION_DIM
+    actor, critic = Actor(width, ACTION_DIM, hidden_sizes=(5,)), Critic(width, hidden_sizes=(5,))
+    return Policy(actor, critic, model.normalizer, frame_stack, info=model.info)
 
 
-def test_a_memory_comes_back(tmp_path: Path, model: Model) -> None:
-    remembering = with_memory(model, Memory(frames=3, stride=4))
+def test_a_memory_comes_back(tmp_path: Path, model: Policy) -> None:
+    remembering = with_memory(model, FrameStack(frames=3, stride=4))
     save_model(tmp_path / "m.pth", remembering)
     loaded = load_model(tmp_path / "m.pth")
-    assert loaded.memory == (3, 4)
-    shown = np.stack(observations(3))
-    np.testing.assert_array_equal(loaded.act(shown), remembering.act(shown))
+    assert loaded.frame_stack == (3, 4)
+    for observation in observations(9):
+        np.testing.assert_array_equal(loaded.act(observation), remembering.act(observation))
     facts = describe_model(tmp_path / "m.pth")
     assert (facts["frames"], facts["frame_stride"], facts["layers"]) == (3, 4, "72-5-4")
 
@@ -188,7 +188,7 @@ def test_a_memory_comes_back(tmp_path: Path, model: Model) -> None:
     "memory",
     [[0, 1], [1, 0], [65, 1], [2, 1024], [1, 10**30], [2], [2.0, 1], "2", [True, 1], [2, 1]],
 )
-def test_an_impossible_memory_is_refused(tmp_path: Path, model: Model, memory: object) -> None:
+def test_an_impossible_memory_is_refused(tmp_path: Path, model: Policy, memory: object) -> None:
     """The last one is possible, but not with networks that are shown one observation."""
     path = tmp_path / "m.pth"
     save_model(path, model)
@@ -211,13 +211,13 @@ def test_saving_leaves_only_the_two_files(path: Path) -> None:
     assert sorted(p.name for p in path.parent.iterdir()) == ["walker.pth", "walker_stats.pkl"]
 
 
-def test_saving_the_same_model_twice_writes_the_same_statistics(path: Path, model: Model) -> None:
+def test_saving_the_same_model_twice_writes_the_same_statistics(path: Path, model: Policy) -> None:
     before = statistics_path(path).read_bytes()
     save_model(path, model)
     assert statistics_path(path).read_bytes() == before
 
 
-def test_loading_does_not_need_the_model_twice(path: Path, model: Model) -> None:
+def test_loading_does_not_need_the_model_twice(path: Path, model: Policy) -> None:
     first, second = load_model(path), load_model(path)
     with torch.no_grad():
         first.actor.log_std.fill_(-1)
@@ -225,7 +225,7 @@ def test_loading_does_not_need_the_model_twice(path: Path, model: Model) -> None
     assert same(second, model)
 
 
-def test_a_run_directory_means_its_best_model(tmp_path: Path, model: Model) -> None:
+def test_a_run_directory_means_its_best_model(tmp_path: Path, model: Policy) -> None:
     (tmp_path / "saved_models").mkdir()
     save_model(tmp_path / "saved_models" / "best_model.pth", model)
     assert same(load_model(tmp_path), model)
@@ -318,7 +318,7 @@ def test_files_of_the_notebook_load_and_act_the_same(
 
 @pytest.mark.parametrize("log_std_shape", [(4,), (1, 4)])
 def test_log_std_may_have_a_batch_dimension(
-    tmp_path: Path, model: Model, log_std_shape: tuple[int, ...]
+    tmp_path: Path, model: Policy, log_std_shape: tuple[int, ...]
 ) -> None:
     contents = contents_of(model)
     contents["policy"]["log_std"] = contents["policy"]["log_std"].reshape(log_std_shape)
@@ -393,7 +393,7 @@ def test_missing_statistics_are_refused_by_name(path: Path) -> None:
     assert "walker_stats.pkl is missing" in assert_refused(path)
 
 
-def test_missing_statistics_may_be_allowed(path: Path, model: Model) -> None:
+def test_missing_statistics_may_be_allowed(path: Path, model: Policy) -> None:
     statistics_path(path).unlink()
     loaded = load_model(path, allow_missing_statistics=True)
     assert torch.equal(loaded.normalizer.mean, torch.zeros(24, dtype=torch.float64))
@@ -419,7 +419,7 @@ def test_statistics_of_another_model_are_refused(path: Path, make_model: ModelMa
 
 @pytest.mark.parametrize("shape", [(), (4,), (23,), (25,), (24, 1), (1, 24), (0,), (1000,)])
 def test_statistics_of_another_shape_are_refused(
-    tmp_path: Path, model: Model, shape: tuple[int, ...]
+    tmp_path: Path, model: Policy, shape: tuple[int, ...]
 ) -> None:
     statistics = pickle.dumps(GymnasiumRunningMeanStd(shape=shape))
     assert_refused(write(tmp_path / "m.pth", contents_of(model), statistics))
@@ -443,7 +443,7 @@ def test_statistics_of_another_shape_are_refused(
     ],
 )
 def test_impossible_statistics_are_refused(
-    tmp_path: Path, model: Model, name: str, value: object
+    tmp_path: Path, model: Policy, name: str, value: object
 ) -> None:
     statistics = notebook_statistics()
     setattr(statistics, name, value)
@@ -510,7 +510,7 @@ def flipped(data: bytes, position: int) -> bytes:
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("which", ["model", "statistics"])
-def test_a_flipped_bit_is_refused_or_changes_nothing(path: Path, model: Model, which: str) -> None:
+def test_a_flipped_bit_is_refused_or_changes_nothing(path: Path, model: Policy, which: str) -> None:
     victim = path if which == "model" else statistics_path(path)
     whole = victim.read_bytes()
     rng = random.Random(1)
@@ -529,7 +529,7 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(path: Path, model: Model, w
 
 @pytest.mark.usefixtures("no_waiting")
 def test_a_flipped_bit_in_the_archive_directory_is_refused_or_changes_nothing(
-    path: Path, model: Model
+    path: Path, model: Policy
 ) -> None:
     # Checksums do not cover the directory; this is where two readers of zip might disagree.
     whole = path.read_bytes()
@@ -718,7 +718,7 @@ def marker(tmp_path: Path) -> Path:
     return tmp_path / "it_ran"
 
 
-def evil_models(marker: Path, model: Model) -> Iterator[tuple[str, bytes]]:
+def evil_models(marker: Path, model: Policy) -> Iterator[tuple[str, bytes]]:
     evil = Evil(os.system, f"touch {marker}")
 
     def saved(thing: object, **options: Any) -> bytes:
@@ -741,7 +741,7 @@ def evil_models(marker: Path, model: Model) -> Iterator[tuple[str, bytes]]:
 
 
 def test_models_that_carry_code_are_refused_and_nothing_runs(
-    path: Path, marker: Path, model: Model
+    path: Path, marker: Path, model: Policy
 ) -> None:
     for title, data in evil_models(marker, model):
         path.write_bytes(data)
@@ -896,7 +896,7 @@ def widened(width: int, depth: int) -> dict[str, torch.Tensor]:
     ],
 )
 def test_weights_larger_than_their_file_are_refused(
-    path: Path, model: Model, changes: dict[str, Any]
+    path: Path, model: Policy, changes: dict[str, Any]
 ) -> None:
     contents = contents_of(model)
     for name, value in changes.items():
@@ -1050,7 +1050,7 @@ def test_a_model_that_is_not_there_is_a_mistake_of_the_user(
 
 
 def test_a_name_just_short_enough_for_the_model_but_not_its_statistics(
-    tmp_path: Path, model: Model
+    tmp_path: Path, model: Policy
 ) -> None:
     path = write(tmp_path / ("a" * 250 + ".pth"), contents_of(model))
     with pytest.raises(UserError, match="missing"):
@@ -1070,7 +1070,7 @@ def test_the_statistics_given_as_the_model_are_refused(path: Path) -> None:
 
 
 def test_pretrained_models_are_found_by_name(
-    path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+    path: Path, model: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoint, "PRETRAINED", path.parent)
     assert same(load_model("pretrained:walker"), model)
@@ -1081,7 +1081,7 @@ def test_pretrained_models_are_found_by_name(
 # What the files say ------------------------------------------------------------------------------
 
 
-def test_a_description_is_plain_and_true(path: Path, model: Model) -> None:
+def test_a_description_is_plain_and_true(path: Path, model: Policy) -> None:
     facts = describe_model(path)
     assert facts["layers"] == "24-8-8-4"
     assert facts["layer_norm"] is True
@@ -1175,7 +1175,7 @@ class Reaper:
             raise
         return file
 
-    def save(self, path: Path, model: Model, steps: float) -> bool:
+    def save(self, path: Path, model: Policy, steps: float) -> bool:
         """Save, but be killed after so many steps; returns whether it was."""
         self.left = steps
         try:
@@ -1221,7 +1221,7 @@ def test_a_kill_at_any_step_and_another_later_leave_a_whole_model(
 @pytest.mark.parametrize("failing", [1, 2])
 def test_a_rename_that_fails_leaves_a_whole_model(
     path: Path,
-    model: Model,
+    model: Policy,
     make_model: ModelMaker,
     monkeypatch: pytest.MonkeyPatch,
     failing: int,
@@ -1249,7 +1249,7 @@ def test_a_rename_that_fails_leaves_a_whole_model(
 @pytest.mark.parametrize("full_at", [1, 2])
 def test_a_full_disk_leaves_the_old_files_and_no_litter(
     path: Path,
-    model: Model,
+    model: Policy,
     make_model: ModelMaker,
     monkeypatch: pytest.MonkeyPatch,
     full_at: int,
@@ -1300,7 +1300,7 @@ def test_a_full_disk_after_a_kill_does_not_lose_the_model(
 
 
 def test_a_reader_beside_a_writer_always_sees_a_whole_model(
-    path: Path, model: Model, make_model: ModelMaker, monkeypatch: pytest.MonkeyPatch
+    path: Path, model: Policy, make_model: ModelMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files.os, "fsync", lambda descriptor: None)
     models = [model, make_model((16,), seed=1)]

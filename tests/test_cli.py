@@ -18,9 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bipedal import cli, session
-from bipedal.checkpoint import Model, save_model, statistics_path
+from bipedal.checkpoint import save_model, statistics_path
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError
+from bipedal.policy import Policy
 from bipedal.presets import PRESETS
 
 COMMANDS = ["train", "evaluate", "record", "report", "info"]
@@ -38,7 +39,7 @@ def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.fixture
-def saved(tmp_path: Path, model: Model) -> Path:
+def saved(tmp_path: Path, model: Policy) -> Path:
     path = tmp_path / "walker.pth"
     save_model(path, model)
     return path

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import torch
 
 from bipedal.curriculum import LEVELS, Curriculum, difficulty_of
 from bipedal.engines.warp import WarpEngine
@@ -25,7 +26,7 @@ def engine() -> Iterator[WarpEngine]:
 
 
 def difficulties(engine: WarpEngine) -> np.ndarray:
-    return engine.snapshot(range(3))["difficulty"].view(np.float32)
+    return engine.snapshot(range(3))["difficulty"].view(torch.float32)
 
 
 def test_the_last_level_is_gymnasiums() -> None:

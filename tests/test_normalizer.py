@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import tensor
 
-from bipedal.engines.gymnasium import make_env
+from bipedal.engines.reference import make_env
 from bipedal.normalizer import ObservationNormalizer, RewardScaler, RunningMeanStd
 
 

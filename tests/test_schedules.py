@@ -1,6 +1,25 @@
+import dataclasses
+
 import pytest
 
 from bipedal import schedules
+from bipedal.config import TrainConfig
+
+CONFIG = dataclasses.replace(
+    TrainConfig(),
+    num_envs=10,
+    rollout_steps=10,
+    anneal_timesteps=1000,
+    policy_learning_rate=4e-4,
+    critic_learning_rate=8e-4,
+    final_learning_rate_scale=0.5,
+    gamma=0.9,
+    final_gamma=0.99,
+    std_max=0.4,
+    final_std_max=0.1,
+    restart_std_max=0.2,
+)
+"""Batches of 100 timesteps."""
 
 
 def test_geometric_schedule() -> None:
@@ -13,18 +32,51 @@ def test_a_geometric_schedule_between_equal_ends_is_constant_to_the_bit() -> Non
 
 
 def test_linear_schedule() -> None:
-    rates = [schedules.linear_learning_rate(4.0, 0.0, p) for p in (0.0, 0.25, 1.0, 1.1)]
+    rates = [schedules.linear(4.0, 0.0, p) for p in (0.0, 0.25, 1.0, 1.1)]
     assert rates == [4, 3, 0, 0]
-    assert [schedules.linear_learning_rate(4.0, 2.0, p) for p in (0.0, 0.5, 1.5)] == [4, 3, 2]
+    assert [schedules.linear(4.0, 2.0, p) for p in (0.0, 0.5, 1.5)] == [4, 3, 2]
 
 
-@pytest.mark.parametrize(
-    ("kl", "expected"), [(0.021, 2e-3), (0.02, 3e-3), (0.005, 3e-3), (0.0049, 4.5e-3)]
-)
-def test_adaptive_schedule(kl: float, expected: float) -> None:
-    assert schedules.adaptive_learning_rate(3e-3, kl, target_kl=0.01) == pytest.approx(expected)
+def test_values_when_training_begins() -> None:
+    assert schedules.hyperparameters(CONFIG, 0) == pytest.approx((4e-4, 8e-4, 0.9, 0.4))
 
 
-def test_adaptive_schedule_stays_in_bounds() -> None:
-    assert schedules.adaptive_learning_rate(1e-2, 0.0, 0.01) == 1e-2
-    assert schedules.adaptive_learning_rate(1e-5, 1.0, 0.01) == 1e-5
+def test_values_half_way() -> None:
+    """Rates fall in a straight line; 1 - γ and the deviation by equal factors."""
+    expected = (3e-4, 6e-4, 1 - (0.1 * 0.01) ** 0.5, (0.4 * 0.1) ** 0.5)
+    assert schedules.hyperparameters(CONFIG, 500) == pytest.approx(expected)
+
+
+def test_after_the_annealing_all_but_the_discount_factor_begins_again() -> None:
+    assert schedules.hyperparameters(CONFIG, 1000) == pytest.approx((4e-4, 8e-4, 0.99, 0.2))
+    expected = (3e-4, 6e-4, 0.99, (0.2 * 0.1) ** 0.5)
+    assert schedules.hyperparameters(CONFIG, 2500) == pytest.approx(expected)
+
+
+def test_constant_learning_rates_stay() -> None:
+    constant = dataclasses.replace(CONFIG, learning_rate_schedule="constant")
+    assert {schedules.hyperparameters(constant, t)[:2] for t in range(0, 3000, 100)} == {
+        (4e-4, 8e-4)
+    }
+
+
+def restarts(**changes: float) -> list[int]:
+    """Timesteps of the iterations in which the noise starts anew."""
+    config = dataclasses.replace(CONFIG, **changes)  # type: ignore[arg-type]
+    return [t for t in range(0, 3500, 100) if schedules.noise_restarts(config, t)]
+
+
+def test_the_noise_restarts_once_a_period() -> None:
+    assert restarts() == [1000, 2000, 3000]
+
+
+def test_a_period_that_is_no_multiple_of_a_batch_restarts_in_the_iteration_after_it() -> None:
+    assert restarts(anneal_timesteps=1050) == [1100, 2100, 3200]
+
+
+def test_noise_that_grows_restarts_as_rarely() -> None:
+    assert restarts(std_max=0.1, final_std_max=0.3, restart_std_max=0.1) == [1000, 2000, 3000]
+
+
+def test_constant_noise_never_restarts() -> None:
+    assert restarts(final_std_max=0.4, restart_std_max=0.4) == []

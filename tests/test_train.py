@@ -18,15 +18,17 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from bipedal import ppo, train
-from bipedal.checkpoint import Model, load_model, load_state
+from bipedal import ppo, train, trainer
+from bipedal.checkpoint import load_model, load_state
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
-from bipedal.evaluation.selection import Answer
+from bipedal.evaluation import selection
+from bipedal.evaluation.selection import Result
 from bipedal.logs import RunLog
+from bipedal.policy import Policy
 from bipedal.presets import PRESETS
 from bipedal.run_directory import prepare_run, read_run_config
-from bipedal.train import Progress, Trainer
+from bipedal.trainer import Progress, Trainer
 
 TOY = TrainConfig(
     engine="gymnasium",
@@ -222,20 +224,13 @@ class TestResume:
         train.train(TOY, run_dir, resume=True)
         assert_same_run(run_dir, uninterrupted)
 
-    def test_adaptive_rates_and_a_model_to_start_from(
-        self, uninterrupted: Path, tmp_path: Path
-    ) -> None:
-        config = replace(TOY, learning_rate_schedule="adaptive", init_from=str(uninterrupted))
-        assert_resumes_exactly(config, tmp_path, stop_after=3)
-        rates = {
-            row["charts/policy_learning_rate"] for row in read_rows(tmp_path / "whole/metrics.csv")
-        }
-        assert len(rates) > 1
+    def test_a_model_to_start_from(self, uninterrupted: Path, tmp_path: Path) -> None:
+        assert_resumes_exactly(replace(TOY, init_from=str(uninterrupted)), tmp_path, stop_after=3)
 
     def test_a_memory_goes_on_where_it_was(self, tmp_path: Path) -> None:
         config = replace(TOY, frames=3, frame_stride=2)
         assert_resumes_exactly(config, tmp_path, stop_after=1)
-        assert load_model(tmp_path / "parts").memory == (3, 2)
+        assert load_model(tmp_path / "parts").frame_stack == (3, 2)
 
     def test_a_curriculum_goes_on_where_it_was(self, tmp_path: Path) -> None:
         config = replace(
@@ -298,23 +293,23 @@ class TestBest:
         assert self.best_iteration(tmp_path / "run") == 2
 
 
-class ScriptedExaminer:
-    """Says what it is told to: mean returns of an evaluation and of the confirmation."""
+class ScriptedEvaluator:
+    """Answers what it is told to: mean returns of an evaluation and of the confirmation."""
 
     evaluation = 310.0
     confirmation = 304.0
     gain = 1.0
     asked: ClassVar[list[str]] = []
 
-    def __init__(self, env_id: str, episodes: int) -> None:
+    def __init__(self, config: TrainConfig) -> None:
         self.asked.clear()
 
-    def evaluate(self, model: Model) -> Answer:
+    def evaluate(self, policy: Policy) -> Result:
         self.asked.append("evaluation")
-        return Answer({"mean_return": self.evaluation}, self.gain)
+        return Result({"mean_return": self.evaluation}, self.evaluation, self.gain)
 
-    def play(self, model: Model, gain: float, part: int) -> npt.NDArray[np.float64]:
-        assert gain == self.gain
+    def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
+        assert policy.gain == self.gain
         self.asked.append("confirmation")
         return np.full(384, self.confirmation)
 
@@ -324,16 +319,14 @@ class ScriptedExaminer:
 
 class TestStopWhenSolved:
     @pytest.fixture(autouse=True)
-    def examiner(self, monkeypatch: pytest.MonkeyPatch) -> type[ScriptedExaminer]:
-        examiner = type("Examiner", (ScriptedExaminer,), {})
-        monkeypatch.setattr(train, "EXAMINERS", {"gymnasium": examiner})
-        self.examiner = examiner
-        return examiner
+    def evaluator(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.evaluator = type("Evaluator", (ScriptedEvaluator,), {})
+        monkeypatch.setattr(selection, "make_evaluator", self.evaluator)
 
     def test_ends_with_the_model_that_solved_it(self, tmp_path: Path) -> None:
         outcome = train.train(TOY, tmp_path / "run")
         assert (outcome.solved, outcome.finished, outcome.timesteps) == (True, True, 3 * 256)
-        assert self.examiner.asked == ["evaluation", "confirmation"]
+        assert self.evaluator.asked == ["evaluation", "confirmation"]
         assert load_model(tmp_path / "run").info["iteration"] == 3
         assert (tmp_path / "run/saved_models/checkpoint_3.pth").exists()
 
@@ -342,18 +335,18 @@ class TestStopWhenSolved:
         [("evaluation", 299.9), ("confirmation", 299.9)],
     )
     def test_goes_on_below_the_threshold(self, tmp_path: Path, which: str, answer: float) -> None:
-        setattr(self.examiner, which, answer)
+        setattr(self.evaluator, which, answer)
         outcome = train.train(TOY, tmp_path / "run")
         assert (outcome.solved, outcome.finished, outcome.timesteps) == (False, True, 8 * 256)
 
     def test_evaluations_wait_until_training_looks_promising(self, tmp_path: Path) -> None:
         train.train(replace(TOY, evaluation_min_return=150.0), tmp_path / "run")
-        assert self.examiner.asked == ["evaluation", "confirmation"]  # the last iteration's
+        assert self.evaluator.asked == ["evaluation", "confirmation"]  # the last iteration's
         assert load_model(tmp_path / "run").info["iteration"] == 8
 
     def test_saves_the_policy_with_the_gain_that_did_best(self, tmp_path: Path) -> None:
         train.train(replace(TOY, total_timesteps=3 * 256), tmp_path / "plain")
-        self.examiner.gain = 0.5
+        self.evaluator.gain = 0.5
         train.train(replace(TOY, total_timesteps=3 * 256), tmp_path / "run")
         plain, scaled = load_model(tmp_path / "plain"), load_model(tmp_path / "run")
         assert scaled.info["gain"] == 0.5
@@ -366,7 +359,7 @@ class TestStopWhenSolved:
 
     def test_a_restart_begins_with_the_gain_that_did_best(self, tmp_path: Path) -> None:
         """With learning rates of almost nothing, only the restart after row 4 scales."""
-        self.examiner.gain = 0.5
+        self.evaluator.gain = 0.5
         config = replace(
             TOY,
             policy_learning_rate=1e-12,
@@ -375,22 +368,22 @@ class TestStopWhenSolved:
             stop_when_solved=False,
             evaluation_interval=4,
         )
-        trainer = Trainer(config, tmp_path)
-        before = trainer.actor.state_dict()["net.6.weight"].clone()
+        run = Trainer(config, tmp_path)
+        before = run.actor.state_dict()["net.6.weight"].clone()
         log = RunLog(tmp_path, iteration=0, timesteps=0)
         (tmp_path / "saved_models").mkdir()
         for _ in range(4):
-            std = trainer.iterate(log).std
-        torch.testing.assert_close(trainer.actor.state_dict()["net.6.weight"], before)
-        assert trainer.iterate(log).std > 2.0 * std
-        torch.testing.assert_close(trainer.actor.state_dict()["net.6.weight"], 0.5 * before)
+            std = run.iterate(log).std
+        torch.testing.assert_close(run.actor.state_dict()["net.6.weight"], before)
+        assert run.iterate(log).std > 2.0 * std
+        torch.testing.assert_close(run.actor.state_dict()["net.6.weight"], 0.5 * before)
         log.close()
-        trainer.close()
+        run.close()
 
     def test_goes_on_if_told_to(self, tmp_path: Path) -> None:
         outcome = train.train(replace(TOY, stop_when_solved=False), tmp_path / "run")
         assert (outcome.solved, outcome.timesteps) == (False, 8 * 256)
-        assert "confirmation" not in self.examiner.asked
+        assert "confirmation" not in self.evaluator.asked
 
     def test_a_solved_run_has_nothing_to_resume_until_it_is_told_to_go_on(
         self, tmp_path: Path
@@ -419,15 +412,15 @@ class TestInitFrom:
         source = load_model(uninterrupted)
         config = replace(TOY, hidden_sizes=(5,), init_from=str(uninterrupted))
         (tmp_path / "saved_models").mkdir()
-        trainer = Trainer(config, tmp_path)
-        trainer.close()
+        run = Trainer(config, tmp_path)
+        run.close()
         for module in ("actor", "critic"):
-            ours = getattr(trainer.model, module).state_dict()
+            ours = getattr(run.policy, module).state_dict()
             assert all(
                 torch.equal(ours[key], value)
                 for key, value in getattr(source, module).state_dict().items()
             )
-        assert torch.equal(trainer.model.normalizer.count, source.normalizer.count)
+        assert torch.equal(run.policy.normalizer.count, source.normalizer.count)
 
     def test_goes_on_without_the_original(self, uninterrupted: Path, tmp_path: Path) -> None:
         original = shutil.copytree(uninterrupted, tmp_path / "original")
@@ -473,14 +466,14 @@ class TestFailures:
         self, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run_dir = tmp_path / "run"
-        save = train.save_model
+        save = trainer.save_model
 
         def full(path: Path, model: object) -> None:
             if path.name == "checkpoint_4.pth":
                 raise OSError(28, "No space left on device")
             save(path, model)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(train, "save_model", full)
+        monkeypatch.setattr(trainer, "save_model", full)
         monkeypatch.setattr(train, "SAVE_SECONDS", 0.0)
         with pytest.raises(RunFailedError, match="No space left on device; make room"):
             train.train(TOY, run_dir)

@@ -9,30 +9,24 @@ Importing this tells Gymnasium of `bipedal/BipedalWalker-v3` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
-
 from gymnasium.envs.registration import register, registry, spec
 
-from bipedal.engines.gymnasium import GymnasiumEngine
 from bipedal.walker import ENV_IDS, VectorEngine
 
-if TYPE_CHECKING:
-    from bipedal.engines.warp import WarpEngine
 
+def make_engine(name: str, env_id: str, num_envs: int, seed: int) -> VectorEngine:
+    """Make the engine that `--engine` names, on the CPU.
 
-def make_warp_engine(env_id: str, num_envs: int, seed: int) -> WarpEngine:
-    """The batched engine, which takes a moment to import."""
+    Each takes a moment to import, and processes that step environments import none of them.
+    """
+    if name == "gymnasium":
+        from bipedal.engines.gymnasium import GymnasiumEngine
+
+        return GymnasiumEngine(env_id, num_envs, seed)
     from bipedal.engines.warp import WarpEngine
 
     return WarpEngine(env_id, num_envs, seed)
 
-
-ENGINES: Mapping[str, Callable[[str, int, int], VectorEngine]] = {
-    "warp": make_warp_engine,
-    "gymnasium": GymnasiumEngine,
-}
-"""Engines by the name that `--engine` takes: (env_id, num_envs, seed) -> engine."""
 
 for _env_id in ENV_IDS:
     if f"bipedal/{_env_id}" not in registry:

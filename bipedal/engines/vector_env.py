@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import numpy.typing as npt
+import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
@@ -61,8 +62,8 @@ class WalkerVectorEnv(VectorEnv[FloatArray, FloatArray, Any]):
         if seed is not None or not self.engine.started:
             if seed is None:
                 seed = int(np.random.default_rng().integers(2**31))
-            return self.engine.reset(seed).copy(), {}
-        return self.engine.begin_episodes(range(self.num_envs)).copy(), {}
+            return _own(self.engine.reset(seed)), {}
+        return _own(self.engine.begin_episodes(range(self.num_envs))), {}
 
     def step(
         self, actions: FloatArray
@@ -70,19 +71,23 @@ class WalkerVectorEnv(VectorEnv[FloatArray, FloatArray, Any]):
         FloatArray, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], Info
     ]:
         """Apply actions (N, 4); the arrays returned are the caller's."""
-        step = self.engine.step(np.asarray(actions, dtype=np.float32))
+        step = self.engine.step(torch.from_numpy(np.array(actions, dtype=np.float32)))
         info: Info = {}
-        done = step.terminated | step.truncated
-        if done.any():
-            info = {"final_obs": step.final_observation.copy(), "_final_obs": done}
+        if step.done.any():
+            info = {"final_obs": _own(step.final_observation), "_final_obs": _own(step.done)}
         return (
-            step.observation.copy(),
-            step.reward.copy(),
-            step.terminated.copy(),
-            step.truncated.copy(),
+            _own(step.observation),
+            _own(step.reward),
+            _own(step.terminated),
+            _own(step.truncated),
             info,
         )
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the engine's threads."""
         self.engine.close()
+
+
+def _own(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    """A copy that the next step does not overwrite."""
+    return tensor.cpu().numpy().copy()

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import os
-import queue
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import warp as wp
+from torch import Tensor
 
+from bipedal.engines.crew import Crew
 from bipedal.errors import UserError
-from bipedal.evaluation.obstacles import Obstacle, find_obstacles
 from bipedal.physics.broadphase import Sweep
 from bipedal.physics.constants import DT, NUM_BODIES
 from bipedal.physics.lanes import LANES, Real
@@ -32,66 +33,40 @@ from bipedal.physics.terrain import (
 )
 from bipedal.physics.workspace import FIELDS
 from bipedal.processes import usable_cores
-from bipedal.walker import ACTION_DIM, ENV_IDS, OBSERVATION_DIM, FloatArray, Step, check_seed
+from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, Step, check_env_id, check_seed
 
 TIME_LIMITS = {"BipedalWalker-v3": 1600, "BipedalWalkerHardcore-v3": 2000}
 MAX_BLOCK = 128
 """Environments that one thread takes through a step together; more fall out of its cache."""
 COMPILING = "Compiling the walker's physics for this machine: about half a minute, this once."
 
-Snapshot = Mapping[str, npt.NDArray[np.uint8]]
-"""Everything about some environments: a row of bytes for each, by the name of the array."""
+Snapshot = Mapping[str, Tensor]
+"""Everything about some environments: a row of bytes (uint8) for each, by the name of the array."""
 
 
-class Tensors(NamedTuple):
-    """The engine's memory as torch tensors; see `bipedal.envs.Step` for all but the first."""
-
-    action: torch.Tensor
-    observation: torch.Tensor
-    reward: torch.Tensor
-    terminated: torch.Tensor
-    truncated: torch.Tensor
-    final_observation: torch.Tensor
-    distance: torch.Tensor
-
-
-class _Crew:
-    """Threads that launch kernels side by side; Warp lets go of the interpreter meanwhile."""
-
-    def __init__(self, threads: int) -> None:
-        self._jobs = [queue.SimpleQueue[Callable[[], None] | None]() for _ in range(threads - 1)]
-        self._done = queue.SimpleQueue[BaseException | None]()
-        for jobs in self._jobs:
-            threading.Thread(target=self._work, args=(jobs,), daemon=True).start()
-
-    def _work(self, jobs: queue.SimpleQueue[Callable[[], None] | None]) -> None:
-        while (job := jobs.get()) is not None:
-            try:
-                job()
-                self._done.put(None)
-            except BaseException as error:
-                self._done.put(error)
-
-    def run(self, jobs: Sequence[Callable[[], None]]) -> None:
-        """Do at most one job a thread, the first in the caller's."""
-        for worker, job in zip(self._jobs, jobs[1:], strict=False):
-            worker.put(job)
-        jobs[0]()
-        for _ in jobs[1:]:
-            if (error := self._done.get()) is not None:
-                raise error
-
-    def close(self) -> None:
-        for jobs in self._jobs:
-            jobs.put(None)
+_starting = threading.Lock()
 
 
 def quiet_warp() -> None:
-    """Keep Warp's banner, its module messages and its word on missing GPUs off the terminal."""
+    """Start Warp without its banner, its module messages and its word on missing GPUs.
+
+    Descriptor 2 is the whole process's, so this happens once, and in one thread at a time.
+    """
+    with _starting:
+        _start_warp()
+
+
+@functools.cache
+def _start_warp() -> None:
     wp.config.log_level = wp.LOG_ERROR
-    # The last of these comes from native code, which asks no setting: it writes to descriptor 2.
-    sys.stderr.flush()
-    kept = os.dup(2)
+    # The word on GPUs comes from native code, which asks no setting: it writes to descriptor 2.
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error: nothing to keep quiet
+        wp.init()
+        return
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
         try:
@@ -138,8 +113,7 @@ class WarpEngine:
         The first engine on a machine compiles its kernels, told through `say`. Raises
         `UserError` for an unknown `env_id`, fewer than one environment or an impossible seed.
         """
-        if env_id not in ENV_IDS:
-            raise UserError(f"unknown environment {env_id!r}: choose one of {', '.join(ENV_IDS)}")
+        check_env_id(env_id)
         for name, count in (("environment", num_envs), ("thread", threads)):
             if count is not None and count < 1:
                 raise UserError(f"an engine needs at least one {name}, not {count}")
@@ -148,8 +122,8 @@ class WarpEngine:
         _load_kernels(device, say)
         self.env_id = env_id
         self.num_envs = num_envs
-        self.device = device
-        self._on_cpu = wp.get_device(device).is_cpu
+        self.device = torch.device(wp.device_to_torch(device))
+        self._on_cpu = self.device.type == "cpu"
 
         groups = -(-num_envs // LANES)
         rows = groups * LANES
@@ -172,19 +146,21 @@ class WarpEngine:
         self._rules = _make_rules(env_id, seed)
 
         threads = min(threads or usable_cores(), groups) if self._on_cpu else 1
-        self._crew = _Crew(threads)
+        self._crew = Crew(threads) if threads > 1 else None
         self._block = min(MAX_BLOCK, -(-groups // threads) * LANES)
         self._launches = self._record_launches(threads)
-        # On a CPU these are the arrays themselves; made once, as making them takes a while.
-        self._views = self._outcome_arrays() if self._on_cpu else None
-        self._action_view = self._actions.numpy()[:num_envs]
+        # The engine's own memory; the tensors are made once, as making them takes a while.
+        arrays = fields(self._outcome)
+        self._step = Step(*(wp.to_torch(arrays[name])[:num_envs] for name in Step._fields))
+        self._action = wp.to_torch(self._actions)[:num_envs]
+        self._closed = False
         self.started = False
         """Whether an episode has begun."""
         self._seed_all(seed)
 
     # A `VectorEngine` -----------------------------------------------------------------------------
 
-    def reset(self, seed: int | None = None) -> FloatArray:
+    def reset(self, seed: int | None = None) -> Tensor:
         """Start episode 0 everywhere, with another seed if one is given.
 
         Returns observations (N, 24).
@@ -192,68 +168,49 @@ class WarpEngine:
         self._seed_all(self._rules.seed if seed is None else seed)
         return self.begin_episodes(range(self.num_envs))
 
-    def step(self, actions: FloatArray) -> Step:
-        """Apply actions (N, 4). The arrays returned are overwritten by the next call.
+    def step(self, actions: Tensor) -> Step:
+        """Apply actions (N, 4). The tensors returned are overwritten by the next call.
 
-        Like Gymnasium's walker this takes the sign of an action and at most 1 of its size.
-        Raises `ValueError` for another shape, for NaN, which would end in Gymnasium's state, and
-        before the first `reset`.
+        Like Gymnasium's walker this takes the sign of an action and at most 1 of its size. Raises
+        `ValueError` for another shape, before the first `reset`, after `close`, and on a CPU for
+        NaN, which would end in Gymnasium's state.
+
+        On CUDA nothing waits, so NaN is not looked for: the launch follows what torch's current
+        stream has been given, and can be captured with it in a graph.
         """
         if not self.started:
             raise ValueError("reset comes before the first step")
         if actions.shape != (self.num_envs, ACTION_DIM):
-            raise ValueError(f"actions must be ({self.num_envs}, 4), not {actions.shape}")
-        if np.isnan(actions).any():
+            raise ValueError(f"actions must be ({self.num_envs}, 4), not {tuple(actions.shape)}")
+        if self._on_cpu and bool(actions.isnan().any()):
             raise ValueError("an action is NaN")
-        if self._on_cpu:
-            self._action_view[:] = actions
-        else:
-            _write(self._actions, slice(self.num_envs), actions)
+        self._action.copy_(actions)
         self._launch(resetting=False)
-        return self._answer()
+        return self._step
+
+    @property
+    def observation(self) -> Tensor:
+        """(N, 24) what was observed last; overwritten like what `step` returns."""
+        return self._step.observation
 
     def state(self) -> Snapshot:
         """Everything needed to go on exactly from here, mid-episode included."""
         return self.snapshot(range(self.num_envs))
 
-    def restore(self, state: Snapshot) -> FloatArray:
+    def restore(self, state: Snapshot) -> Tensor:
         """Go back to a saved state; returns the observations (N, 24) at that moment."""
         rows = len(state["steps"]) if "steps" in state else self.num_envs
         if rows != self.num_envs:
             raise UserError(f"the saved state has {rows} environments, not {self.num_envs}")
         self.restore_rows(range(self.num_envs), state)
         self.started = True
-        return self._answer().observation
+        return self._step.observation
 
     def close(self) -> None:
-        """End the threads."""
-        self._crew.close()
-
-    def tensors(self) -> Tensors:
-        """The engine's own memory as torch tensors, no copy: for those who train on its device.
-
-        Write actions into it, call `step_tensors`, read the rest. Nothing is checked there, and on
-        CUDA nothing waits: the launch follows what torch's current stream has been given, and
-        can be captured with it in a graph.
-        """
-        arrays = {**fields(self._outcome), "action": self._actions}
-        return Tensors(*(wp.to_torch(arrays[name])[: self.num_envs] for name in Tensors._fields))
-
-    def step_tensors(self) -> None:
-        """Step with the actions that lie in `tensors`."""
-        if self._on_cpu:
-            self._launch(resetting=False)
-            return
-        with wp.ScopedStream(wp.stream_from_torch(), sync_enter=False):
-            self._launch(resetting=False)
-
-    def _answer(self) -> Step:
-        """What the last launch wrote, as NumPy arrays."""
-        return self._views or self._outcome_arrays()
-
-    def _outcome_arrays(self) -> Step:
-        arrays = fields(self._outcome)
-        return Step(*(arrays[name].numpy()[: self.num_envs] for name in Step._fields))
+        """End the threads; a step afterwards is a `ValueError`."""
+        self._closed = True
+        if self._crew is not None:
+            self._crew.close()
 
     # Rows -----------------------------------------------------------------------------------------
 
@@ -263,7 +220,10 @@ class WarpEngine:
         The engine's seed is not in it, nor whether it makes terrains or was given them.
         """
         index = self._checked(rows)
-        return {name: _as_bytes(array.numpy())[index] for name, array in self._saved().items()}
+        return {
+            name: torch.from_numpy(_as_bytes(array.numpy())[index])
+            for name, array in self._saved().items()
+        }
 
     def restore_rows(self, rows: Iterable[int], snapshot: Snapshot) -> None:
         """Put saved environments into rows, also others than they came from, or several times."""
@@ -273,11 +233,11 @@ class WarpEngine:
             raise UserError("this state is of another version of the engine")
         for name, array in saved.items():
             width = _as_bytes(array.numpy()).shape[1:]
-            if snapshot[name].shape[1:] != width or snapshot[name].dtype != np.uint8:
+            if snapshot[name].shape[1:] != width or snapshot[name].dtype != torch.uint8:
                 raise UserError("this state is of another version of the engine")
         for name, array in saved.items():
             host = array.numpy()
-            _as_bytes(host)[index] = snapshot[name]
+            _as_bytes(host)[index] = snapshot[name].cpu().numpy()
             if not self._on_cpu:
                 array.assign(host)
 
@@ -320,16 +280,16 @@ class WarpEngine:
         _write(self.ground.box, (row, slice(len(box))), box)
         _write(self.ground.box_count, row, len(box))
         _write(self.walkers.start_force, row, force)
-        wp.launch(index_boxes_kernel, 1, [self.ground, row], device=self.device)
+        wp.launch(index_boxes_kernel, 1, [self.ground, row], device=str(self.device))
 
-    def begin_episodes(self, rows: Iterable[int]) -> FloatArray:
+    def begin_episodes(self, rows: Iterable[int]) -> Tensor:
         """Begin the next episode in some environments; returns the observations (N, 24) of all."""
         self.started = True
         active = np.zeros(self._active.shape, dtype=np.int32)
         active[self._checked(rows)] = 1
         _write(self._active, slice(None), active)
         self._launch(resetting=True)
-        return self._answer().observation
+        return self._step.observation
 
     # What one cannot see in an observation --------------------------------------------------------
 
@@ -342,11 +302,14 @@ class WarpEngine:
         body = self.walkers.body.numpy()[: self.num_envs]
         return np.concatenate([body["center"], body["angle"][..., None]], axis=-1)
 
-    def obstacles(self) -> list[list[Obstacle]]:
-        """What stands in the way of each environment's current episode."""
+    def boxes(self) -> list[npt.NDArray[np.float32]]:
+        """Stumps, stairs and pit walls of each environment's current terrain: N arrays (B, 4).
+
+        A row is left, bottom, right, top in m.
+        """
         boxes = self.ground.box.numpy()[: self.num_envs]
         counts = self.ground.box_count.numpy()[: self.num_envs]
-        return [find_obstacles(box[:count]) for box, count in zip(boxes, counts, strict=True)]
+        return [box[:count].copy() for box, count in zip(boxes, counts, strict=True)]
 
     def touching(self) -> npt.NDArray[np.bool_]:
         """Which bodies (N, 5) truly touch the ground; observations 8 and 13 say something else."""
@@ -387,7 +350,7 @@ class WarpEngine:
                         step_each,
                         self.num_envs,
                         [*common, self._floats, *scratch, int(resetting)],
-                        device=self.device,
+                        device=str(self.device),
                         record_cmd=True,
                     ).launch
                 ]
@@ -404,7 +367,7 @@ class WarpEngine:
                         *common, self._vectors, self._floats, self._env_of, *scratch,
                         self.num_envs, start, self._block, int(resetting),
                     ],
-                    device=self.device,
+                    device=str(self.device),
                     record_cmd=True,
                 ).launch
                 for start, stop in itertools.pairwise(bounds)
@@ -414,7 +377,16 @@ class WarpEngine:
         }  # fmt: skip
 
     def _launch(self, *, resetting: bool) -> None:
-        self._crew.run(self._launches[resetting])
+        if self._closed:
+            raise ValueError("the engine is closed")
+        launches = self._launches[resetting]
+        if not self._on_cpu:
+            with wp.ScopedStream(wp.stream_from_torch(self.device), sync_enter=False):
+                launches[0]()
+        elif self._crew is None:
+            launches[0]()
+        else:
+            self._crew.run(launches)
 
 
 def _make_rules(env_id: str, seed: int) -> Any:

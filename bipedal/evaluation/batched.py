@@ -1,31 +1,28 @@
-"""Try the greedy policy on a batched engine: quick enough to do it often while training.
+"""Play many greedy episodes at once on the batched engine: quick enough to do it while training.
 
-These trials steer a run: which model is kept as the best, and whether to stop. They are never a
-score; scores are played one by one in Gymnasium's own environment (`bipedal.evaluate`).
+What they return steers a run: which model is kept as the best, and whether to stop. It is never a
+score; scores are played one by one in Gymnasium's own environment (`bipedal.evaluation.score`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from bipedal.checkpoint import Model
-from bipedal.evaluation.obstacles import NONE, Crossings, count_crossings
+from bipedal.engines.warp import WarpEngine
+from bipedal.evaluation.obstacles import NONE, Crossings, count_crossings, find_obstacles
 from bipedal.evaluation.score import summarise_episodes
-from bipedal.history import Recollection
 from bipedal.physics.constants import START_X
-
-if TYPE_CHECKING:
-    from bipedal.engines.warp import WarpEngine
+from bipedal.policy import Policy
 
 
 @dataclass(frozen=True)
-class Trials:
+class Episodes:
     """E whole episodes of a greedy policy."""
 
     returns: npt.NDArray[np.float64]
@@ -39,51 +36,57 @@ class Trials:
     crossings: Crossings
     """Obstacles that they met and crossed."""
 
-    def summary(self) -> Mapping[str, float]:
+    def summary(self) -> dict[str, float]:
         """Mean return and so on, by the names of `evaluate --json`."""
         return summarise_episodes(self.returns, self.lengths, self.fell, self.distances)
 
 
 @torch.no_grad()
-def play_trials(
-    model: Model,
-    engine: WarpEngine,
-    seed: int,
-    gains: Sequence[float] = (1.0,),
-) -> list[Trials]:
+def play_episodes(
+    policy: Policy, engine: WarpEngine, seed: int, gains: Sequence[float] = (1.0,)
+) -> list[Episodes]:
     """Play one episode in each of the engine's environments, which begin with `seed`.
 
     The environments are shared out evenly among `gains`, in that order; the mean action is
-    tanh(gain · network). Returns the trials of each gain.
+    tanh(gain · network). Returns the episodes of each gain.
     """
-    actor = model.actor
-    device = actor.log_std.device
+    player = policy.share()
     share = engine.num_envs // len(gains)
-    gain = torch.tensor(gains, device=device).repeat_interleave(share)[:, None]
-    recollection = Recollection(model.memory, torch.tensor(engine.reset(seed), device=device))
-    obstacles = engine.obstacles()
-    returns = np.zeros(engine.num_envs)
-    lengths = np.zeros(engine.num_envs, dtype=np.int64)
-    fell = np.zeros(engine.num_envs, dtype=np.bool_)
-    distances = np.zeros(engine.num_envs)
-    running = np.ones(engine.num_envs, dtype=np.bool_)
-    begun = torch.zeros(engine.num_envs, dtype=torch.bool)  # what comes after an end is not counted
+    gain = torch.tensor(gains, device=policy.device).repeat_interleave(share)[:, None]
+    observation = engine.reset(seed).to(policy.device)
+    boxes = engine.boxes()
+    returns, lengths, fell, distances = _empty_totals(engine)
+    running = torch.ones_like(fell)
     while running.any():
-        seen = model.normalizer(recollection.recall()).flatten(-2)
-        step = engine.step(torch.tanh(gain * actor.net(seen)).cpu().numpy())
-        returns += np.where(running, step.reward, 0.0)
+        actions = player.act_batch(observation, gain=gain)
+        step = engine.step(actions.to(engine.device))
+        returns += torch.where(running, step.reward, 0.0)
         lengths += running
-        ended = running & (step.terminated | step.truncated)
-        fell[ended] = step.fell[ended]
-        distances[ended] = step.distance[ended]
-        running &= ~ended
-        recollection.see(torch.tensor(step.observation, device=device), begun)
-    parts = [slice(index * share, (index + 1) * share) for index in range(len(gains))]
+        ended = running & step.done
+        fell |= ended & step.fell
+        distances = torch.where(ended, step.distance, distances)
+        running &= ~ended  # an environment's next episode goes on, and is not counted
+        observation = step.observation.to(policy.device)
     crossings = [
-        count_crossings(standing, START_X + walked)
-        for standing, walked in zip(obstacles, distances, strict=True)
+        count_crossings(find_obstacles(standing), START_X + walked)
+        for standing, walked in zip(boxes, distances.tolist(), strict=True)
     ]
     return [
-        Trials(returns[p], lengths[p], fell[p], distances[p], sum(crossings[p], NONE))
-        for p in parts
+        Episodes(
+            returns[part].cpu().numpy(),
+            lengths[part].cpu().numpy(),
+            fell[part].cpu().numpy(),
+            distances[part].cpu().numpy(),
+            sum(crossings[part], NONE),
+        )
+        for part in (slice(index * share, (index + 1) * share) for index in range(len(gains)))
     ]
+
+
+def _empty_totals(engine: WarpEngine) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Returns, lengths, falls and distances of N episodes that have not begun."""
+
+    def zeros(dtype: torch.dtype) -> Tensor:
+        return torch.zeros(engine.num_envs, dtype=dtype, device=engine.device)
+
+    return zeros(torch.float64), zeros(torch.int64), zeros(torch.bool), zeros(torch.float64)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
-import torch
-
-from bipedal.checkpoint import Model
-from bipedal.engines.gymnasium import make_env
+from bipedal.engines.reference import make_env
 from bipedal.evaluation.gait import Gait, analyse
 from bipedal.evaluation.obstacles import (
     Crossings,
@@ -20,15 +15,19 @@ from bipedal.evaluation.obstacles import (
     obstacle_at,
 )
 from bipedal.evaluation.trajectory import Trajectory, TrajectoryRecorder
-from bipedal.history import Recollection
-from bipedal.normalizer import ObservationNormalizer
-from bipedal.walker import OBSERVATION_DIM, FloatArray
+from bipedal.policy import Policy
+from bipedal.walker import FloatArray
 
-Policy = Callable[[FloatArray], FloatArray]
+Act = Callable[[FloatArray], FloatArray]
 """One raw observation (24,) to one action (4,), both float32."""
 
-Statistics = Literal["saved", "none", "fresh"]
-"""Which observation statistics a policy is shown the world through."""
+
+def begin(policy: Policy | Act) -> Act:
+    """Let a policy begin an episode; returns what to ask for actions."""
+    if not isinstance(policy, Policy):
+        return policy
+    policy.restart()
+    return policy.act
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,18 @@ class Episode:
     """Row by row, where it was asked for."""
 
 
-def run_episode(policy: Policy, env_id: str, seed: int, *, keep_trajectory: bool = True) -> Episode:
+def run_episode(
+    policy: Policy | Act, env_id: str, seed: int, *, keep_trajectory: bool = True
+) -> Episode:
     """Play one whole episode in a fresh environment seeded with `seed`."""
+    act = begin(policy)
     env = make_env(env_id)
     observation, _ = env.reset(seed=seed)
     recorder = TrajectoryRecorder(env, seed)
     terminated = truncated = False
     episodic_return = 0.0
     while not (terminated or truncated):
-        observation, reward, terminated, truncated, _ = env.step(policy(observation))
+        observation, reward, terminated, truncated, _ = env.step(act(observation))
         recorder.record(float(reward))
         episodic_return += float(reward)
     env.close()
@@ -78,44 +80,3 @@ def run_episode(policy: Policy, env_id: str, seed: int, *, keep_trajectory: bool
         gait=analyse(trajectory),
         trajectory=trajectory if keep_trajectory else None,
     )
-
-
-class _FreshStatistics:
-    """A policy that starts each episode knowing nothing of the world's scale.
-
-    What a new `NormalizeObservation` wrapper around an evaluation environment does: it forgets
-    the training statistics and estimates others on the way.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self.normalizer = ObservationNormalizer((OBSERVATION_DIM,))
-        self.policy = make_policy(dataclasses.replace(model, normalizer=self.normalizer))
-
-    def __call__(self, observation: FloatArray) -> FloatArray:
-        self.normalizer.update(torch.from_numpy(observation)[None])
-        return self.policy(observation)
-
-
-class _Remembering:
-    """A policy with a memory, which begins empty."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.recollection: Recollection | None = None
-
-    def __call__(self, observation: FloatArray) -> FloatArray:
-        latest = torch.from_numpy(observation)[None]
-        if self.recollection is None:
-            self.recollection = Recollection(self.model.memory, latest)
-        else:
-            self.recollection.see(latest, torch.tensor([False]))
-        return self.model.act(self.recollection.recall()[0].numpy())
-
-
-def make_policy(model: Model, statistics: Statistics = "saved") -> Policy:
-    """Make the greedy policy of a model for one episode."""
-    if statistics == "fresh":
-        return _FreshStatistics(model)
-    if statistics == "none":
-        model = dataclasses.replace(model, normalizer=ObservationNormalizer((OBSERVATION_DIM,)))
-    return model.act if model.memory.frames == 1 else _Remembering(model)

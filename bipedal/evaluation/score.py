@@ -21,15 +21,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bipedal.checkpoint import Model, model_from_bytes, model_to_bytes
-from bipedal.engines.gymnasium import make_env
+from bipedal.checkpoint import policy_from_bytes, policy_to_bytes
 from bipedal.errors import RunFailedError, UserError
-from bipedal.evaluation.episode import Episode, Statistics, make_policy, run_episode
+from bipedal.evaluation.episode import Episode, run_episode
 from bipedal.evaluation.gait import summarise
 from bipedal.evaluation.obstacles import NONE, Kind
 from bipedal.evaluation.trajectory import DT
+from bipedal.policy import Policy, Statistics
 from bipedal.processes import signals_held
-from bipedal.walker import HARDCORE_ID, check_seed, reward_threshold
+from bipedal.walker import HARDCORE_ID, REWARD_THRESHOLD, check_env_id, check_seed
 
 FINAL_SEED = 1_000_000
 """First terrain of a closing score; neither training nor its evaluations play these."""
@@ -117,15 +117,14 @@ class Evaluation:
         `iqm_return` is the mean of the middle half of the returns, `share_solved` the share of
         episodes that reach the environment's threshold, which `solved` asks of their mean.
         """
-        threshold = reward_threshold(self.env_id)
         return {
             "env_id": self.env_id,
             "episodes": len(self.episodes),
             "seed": self.seed,
-            "solved": self.mean_return >= threshold,
+            "solved": self.mean_return >= REWARD_THRESHOLD,
             **self.summary(),
             "iqm_return": float(interquartile_mean(self.returns)),
-            "share_solved": float((self.returns >= threshold).mean()),
+            "share_solved": float((self.returns >= REWARD_THRESHOLD).mean()),
             **(
                 {"crossed": self.crossed(), "falls_at": self.falls_at()}
                 if self.env_id == HARDCORE_ID
@@ -135,12 +134,14 @@ class Evaluation:
         }
 
 
-def _run_one(model: tuple[bytes, bytes], statistics: Statistics, env_id: str, seed: int) -> Episode:
-    policy = make_policy(read_model(*model), statistics)
-    return run_episode(policy, env_id, seed, keep_trajectory=False)
+def _run_one(
+    policy: tuple[bytes, bytes], statistics: Statistics, env_id: str, seed: int
+) -> Episode:
+    player = read_policy(*policy).with_statistics(statistics)
+    return run_episode(player, env_id, seed, keep_trajectory=False)
 
 
-read_model = functools.lru_cache(maxsize=1)(model_from_bytes)
+read_policy = functools.lru_cache(maxsize=1)(policy_from_bytes)
 """Once for all episodes of an evaluation."""
 
 
@@ -170,8 +171,8 @@ def _end_with_parent() -> None:
 
 
 def evaluate(
-    model: Model,
-    env_id: str,
+    policy: Policy,
+    env_id: str | None = None,
     *,
     episodes: int = 100,
     seed: int = 0,
@@ -181,6 +182,8 @@ def evaluate(
 ) -> Evaluation:
     """Play `episodes` episodes seeded `seed`, `seed + 1`, ... and sum them up.
 
+    They are played in `env_id`, by default the environment that the policy was trained in.
+
     With an `executor` (see `worker_pool`) they are played in parallel, to the same result.
     `progress` may wrap the stream of episodes to show how far it is. Raises `UserError` for a
     request that makes no sense, `RunFailedError` if a process dies.
@@ -188,10 +191,11 @@ def evaluate(
     if episodes < 1:
         raise UserError(f"--episodes must be at least 1, not {episodes}")
     check_seed(seed)
-    make_env(env_id).close()
-    # Bytes, since multiprocessing would have torch move the model that is being trained into
+    env_id = policy.env_id if env_id is None else env_id
+    check_env_id(env_id)
+    # Bytes, since multiprocessing would have torch move the policy that is being trained into
     # shared memory, a file descriptor for each tensor and episode.
-    run_one = functools.partial(_run_one, model_to_bytes(model), statistics, env_id)
+    run_one = functools.partial(_run_one, policy_to_bytes(policy), statistics, env_id)
     run_all = map if executor is None else executor.map
     try:
         with signals_held(signal.SIGINT):

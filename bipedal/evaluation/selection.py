@@ -1,36 +1,35 @@
-"""How a run that trains asks whether it walks: greedy episodes, and whether it may stop.
+"""Which model of a run is the best, and whether the run may stop.
 
-Two examiners with the same two questions: one plays on the batched engine, in a fraction of a
-second, the other in Gymnasium, with a gait analysis, in tens of seconds. What they answer steers
-the run and is never a score.
+An evaluator plays greedy episodes while a run trains: on the batched engine, in a fraction of a
+second, or in Gymnasium, with a gait analysis, in tens of seconds. What it returns steers the run
+and is never a score.
 """
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from bipedal.checkpoint import Model
-from bipedal.engines import make_warp_engine
-from bipedal.evaluation.batched import Trials, play_trials
+from bipedal.config import TrainConfig
+from bipedal.engines.warp import WarpEngine
+from bipedal.evaluation.batched import play_episodes
 from bipedal.evaluation.score import Evaluation, evaluate, worker_pool
 from bipedal.logs import Row
+from bipedal.policy import Policy
 from bipedal.processes import usable_cores
-from bipedal.walker import HARDCORE_ID
+from bipedal.walker import HARDCORE_ID, REWARD_THRESHOLD
 
 EVALUATION_SEED = 2_000_000
 """Evaluations during training play these terrains; reported scores never do."""
-CONFIRMING_SEED = 3_000_000
-CONFIRMING_EPISODES = 384
+CONFIRMATION_SEED = 3_000_000
+CONFIRMATION_EPISODES = 384
 """Other terrains, and many more of them, decide whether a run that looks solved is."""
 GREEDY_GAINS = (1.0, 0.8, 0.65)
-"""Candidates for the factor on the actor's last layer in the greedy policy.
+"""Candidates for the gain of the greedy policy, the factor on the actor's last layer.
 
 While it learns, a policy pushes its mean far into the tanh to win against its own noise, which the
 environment cuts off at ±1. Without the noise the same mean is too strong: the robot runs faster
@@ -39,24 +38,25 @@ turned 17 % of falls into 0 to 3 %; what fits changes from model to model, so it
 """
 
 
-class Answer(NamedTuple):
+class Result(NamedTuple):
     """What an evaluation found."""
 
     row: Row
     """Columns of evaluations.csv."""
+    mean_return: float
     gain: float
-    """Factor on the last layer with which the greedy policy did best."""
+    """Gain with which the greedy policy did best."""
 
 
-class Examiner(Protocol):
+class Evaluator(Protocol):
     """Plays greedy episodes with frozen statistics, on terrains no score is taken on."""
 
-    def evaluate(self, model: Model) -> Answer:
+    def evaluate(self, policy: Policy) -> Result:
         """Play some episodes with every gain there is to try."""
         ...
 
-    def play(self, model: Model, gain: float, part: int) -> npt.NDArray[np.float64]:
-        """Play a part of the confirming episodes with one gain; returns their returns."""
+    def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
+        """Play a part of the confirmation's episodes with the policy's own gain."""
         ...
 
     def close(self) -> None:
@@ -64,37 +64,36 @@ class Examiner(Protocol):
         ...
 
 
-class EngineExaminer:
+class EngineEvaluator:
     """Plays on the batched engine, all gains at once."""
 
     def __init__(self, env_id: str, episodes: int) -> None:
         """Make room for `episodes` episodes with each gain."""
         self._env_id = env_id
-        self._engine = make_warp_engine(env_id, episodes * len(GREEDY_GAINS), EVALUATION_SEED)
+        self._engine = WarpEngine(env_id, episodes * len(GREEDY_GAINS), EVALUATION_SEED)
 
-    def _play(self, model: Model, seed: int, gains: Sequence[float]) -> list[Trials]:
-        return play_trials(model, self._engine, seed, gains)
-
-    def evaluate(self, model: Model) -> Answer:
+    def evaluate(self, policy: Policy) -> Result:
         """Play some episodes with every gain there is to try."""
-        trials = self._play(model, EVALUATION_SEED, GREEDY_GAINS)
-        summaries = [played.summary() for played in trials]
+        played = play_episodes(policy, self._engine, EVALUATION_SEED, GREEDY_GAINS)
+        summaries = [episodes.summary() for episodes in played]
         best = max(range(len(summaries)), key=lambda index: summaries[index]["mean_return"])
         gain = GREEDY_GAINS[best]
-        crossed = _columns(self._env_id, trials[best].crossings.rates())
-        return Answer({**summaries[best], **crossed, "gain": gain}, gain)
+        crossed = _columns(self._env_id, played[best].crossings.rates())
+        row = {**summaries[best], **crossed, "gain": gain}
+        return Result(row, summaries[best]["mean_return"], gain)
 
-    def play(self, model: Model, gain: float, part: int) -> npt.NDArray[np.float64]:
-        """Play a part of the confirming episodes with one gain; returns their returns."""
-        return self._play(model, CONFIRMING_SEED + part, (gain,))[0].returns
+    def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
+        """Play a part of the confirmation's episodes with the policy's own gain."""
+        seed = CONFIRMATION_SEED + part
+        return play_episodes(policy, self._engine, seed, (policy.gain,))[0].returns
 
     def close(self) -> None:
         """End the engine's threads."""
         self._engine.close()
 
 
-class GymnasiumExaminer:
-    """Plays in Gymnasium's own environment; the policy is the mean as it is."""
+class GymnasiumEvaluator:
+    """Plays in Gymnasium's own environment, with a gain of 1."""
 
     def __init__(self, env_id: str, episodes: int) -> None:
         """Make a process a core."""
@@ -102,26 +101,24 @@ class GymnasiumExaminer:
         self._episodes = episodes
         self._pool = worker_pool(min(usable_cores(), episodes))
 
-    def evaluate(self, model: Model) -> Answer:
+    def evaluate(self, policy: Policy) -> Result:
         """Play some episodes and analyse their gait."""
-        result = self._play(model, self._episodes, EVALUATION_SEED)
+        result = self._play(policy, EVALUATION_SEED)
         gait = {
             f"gait/{name}": math.nan if value is None else value
             for name, value in result.gait().items()
             if not isinstance(value, dict)
         }
         crossed = _columns(self._env_id, result.crossed())
-        return Answer({**result.summary(), **crossed, **gait}, 1.0)
+        return Result({**result.summary(), **crossed, **gait}, result.mean_return, 1.0)
 
-    def play(self, model: Model, gain: float, part: int) -> npt.NDArray[np.float64]:
-        """Play a part of the confirming episodes; returns their returns."""
-        return self._play(
-            with_gain(model, gain), self._episodes, CONFIRMING_SEED + part * self._episodes
-        ).returns
+    def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
+        """Play a part of the confirmation's episodes."""
+        return self._play(policy, CONFIRMATION_SEED + part * self._episodes).returns
 
-    def _play(self, model: Model, episodes: int, seed: int) -> Evaluation:
+    def _play(self, policy: Policy, seed: int) -> Evaluation:
         return evaluate(
-            on_cpu(model), self._env_id, episodes=episodes, seed=seed, executor=self._pool
+            policy, self._env_id, episodes=self._episodes, seed=seed, executor=self._pool
         )
 
     def close(self) -> None:
@@ -139,46 +136,83 @@ def _columns(env_id: str, crossed: Mapping[str, float | None]) -> dict[str, floa
     }
 
 
-EXAMINERS: Mapping[str, Callable[[str, int], Examiner]] = {
-    "warp": EngineExaminer,
-    "gymnasium": GymnasiumExaminer,
-}
-"""By the engine a run trains on."""
+def make_evaluator(config: TrainConfig) -> Evaluator | None:
+    """The evaluator of a run, on the engine that it trains on; None if it has no evaluations."""
+    if config.evaluation_interval == 0:
+        return None
+    kind = EngineEvaluator if config.engine == "warp" else GymnasiumEvaluator
+    return kind(config.env_id, config.evaluation_episodes)
 
 
-def confirm(examiner: Examiner, model: Model, gain: float, threshold: float) -> float | None:
-    """Whether 100 fresh episodes of the greedy policy would reach a mean of `threshold`.
+def is_confirmed(returns: npt.NDArray[np.float64], threshold: float) -> bool:
+    """Whether 100 fresh episodes would surely have a mean return of `threshold`.
 
-    Plays CONFIRMING_EPISODES; their mean must lie above by two standard errors of a mean of 100.
-    Gives up as soon as what was played is below. Returns the mean, or None for no.
+    The mean of these `returns` (E,) lies above it by two standard errors of a mean of 100.
     """
-    returns: npt.NDArray[np.float64] = np.empty(0)
-    part = 0
-    while len(returns) < CONFIRMING_EPISODES:
-        returns = np.concatenate([returns, examiner.play(model, gain, part)])
-        if returns.mean() < threshold:
+    return float(returns.mean()) - 2.0 * float(returns.std()) / math.sqrt(100) >= threshold
+
+
+class Selection:
+    """Keeps the best score of a run so far, and decides whether it is solved."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        """Make the run's evaluator; nothing was measured yet."""
+        self._config = config
+        self._evaluator = make_evaluator(config)
+        self.best_return = -math.inf
+        self.solved = False
+
+    def is_best(self, mean_return: float) -> bool:
+        """Whether a model with this mean return is better than all before; remembers it if so."""
+        better = mean_return > self.best_return
+        if better:
+            self.best_return = mean_return
+        return better
+
+    def is_best_in_training(self, returns: Sequence[float]) -> bool:
+        """The same by the last training episodes, where these are what decides.
+
+        A handful of lucky episodes is no measure: at least half of `best_window` is.
+        """
+        config = self._config
+        if config.best_by != "training" or 2 * len(returns) < config.best_window:
+            return False
+        return self.is_best(float(np.mean(returns)))
+
+    def evaluate(self, policy: Policy, iteration: int, training_return: float) -> Result | None:
+        """Evaluate the policy and set its gain, if this iteration is one for it."""
+        config = self._config
+        if self._evaluator is None:
             return None
-        part += 1
-    mean = float(returns.mean())
-    return mean if mean - 2.0 * float(returns.std()) / math.sqrt(100) >= threshold else None
+        due = iteration % config.evaluation_interval == 0
+        promising = training_return >= config.evaluation_min_return
+        if not (due and promising) and iteration != config.iterations:
+            return None
+        result = self._evaluator.evaluate(policy)
+        policy.gain = result.gain
+        return result
 
+    def confirm(self, policy: Policy, result: Result) -> bool:
+        """Whether the environment is solved, and that ends the run; then this model is the best.
 
-def on_cpu(model: Model) -> Model:
-    """Return the model where Gymnasium's environment can ask it: a copy if it is elsewhere."""
-    if model.actor.log_std.device.type == "cpu":
-        return model
-    return dataclasses.replace(
-        model,
-        actor=copy.deepcopy(model.actor).cpu(),
-        critic=copy.deepcopy(model.critic).cpu(),
-        normalizer=copy.deepcopy(model.normalizer).cpu(),
-    )
+        Plays CONFIRMATION_EPISODES, and gives up as soon as their mean is below the threshold.
+        """
+        looks_solved = result.mean_return >= REWARD_THRESHOLD
+        if self._evaluator is None or not (self._config.stop_when_solved and looks_solved):
+            return False
+        returns: npt.NDArray[np.float64] = np.empty(0)
+        part = 0
+        while len(returns) < CONFIRMATION_EPISODES:
+            returns = np.concatenate([returns, self._evaluator.returns(policy, part)])
+            if returns.mean() < REWARD_THRESHOLD:
+                return False
+            part += 1
+        self.solved = is_confirmed(returns, REWARD_THRESHOLD)
+        if self.solved:
+            self.best_return = float(returns.mean())
+        return self.solved
 
-
-def with_gain(model: Model, gain: float) -> Model:
-    """Return the model whose mean action is tanh(gain · network): a copy if the gain is not 1."""
-    if gain == 1.0:
-        return model
-    actor = copy.deepcopy(model.actor)
-    actor.scale_output(gain)
-    return dataclasses.replace(model, actor=actor)
+    def close(self) -> None:
+        """Free the evaluator's threads and processes."""
+        if self._evaluator is not None:
+            self._evaluator.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bipedal.checkpoint import load_model
 from bipedal.errors import UserError
-from bipedal.evaluation.episode import Episode, make_policy, run_episode
+from bipedal.evaluation.episode import Episode, run_episode
 from bipedal.files import atomic_write
 from bipedal.report.data import Run, read_run
 from bipedal.report.figures import draw_run
@@ -59,7 +59,7 @@ def _play_best_model(
         model = load_model(run_dir)
         env_id = str(model.info.get("env_id") or run.settings.get("env_id"))
         video = run_dir / "videos" / "best_model.mp4"
-        record_episode(make_policy(model), env_id, seed, video, video_seconds)
-        return run_episode(make_policy(model), env_id, seed), video.read_bytes(), ""
+        record_episode(model, env_id, seed, video, video_seconds)
+        return run_episode(model, env_id, seed), video.read_bytes(), ""
     except UserError as error:
         return None, b"", f"The best model could not be shown: {error}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bipedal.engines.gymnasium import make_env
+from bipedal.engines.reference import make_env
 from bipedal.errors import UserError
+from bipedal.evaluation.episode import Act, begin
 from bipedal.evaluation.trajectory import DT
-from bipedal.walker import FloatArray, check_seed
+from bipedal.policy import Policy
+from bipedal.walker import check_seed
 
 FPS = round(1 / DT)
 """Frames per second: one frame for each timestep, so that the video plays in real time."""
@@ -36,9 +38,6 @@ GIF_COLOURS = 48
 
 SCENE_COLOURS = ((255, 255, 255), (153, 153, 153), (255, 0, 0), (230, 51, 0))
 """Clouds, Hardcore's blocks, lidar, flag: may be missing from the first frame, the palette's."""
-
-Act = Callable[[FloatArray], FloatArray]
-"""A policy: one raw observation (24,) to one action (4,), both float32."""
 
 Frame = npt.NDArray[np.uint8]
 """(height, width, 3)"""
@@ -67,7 +66,11 @@ class RecordedEpisode:
 
 
 def record_episode(
-    act: Act, env_id: str, seed: int, out: Path, max_seconds: float | None = None
+    policy: Policy | Act,
+    env_id: str,
+    seed: int,
+    out: Path,
+    max_seconds: float | None = None,
 ) -> RecordedEpisode:
     """Play one episode of a fresh environment, `reset(seed=seed)`, and write it as a video.
 
@@ -88,7 +91,7 @@ def record_episode(
     temporary = _temporary_beside(out)
     try:
         episode = RecordedEpisode(out, env_id, seed)
-        write(_play(act, episode, max_length), temporary)
+        write(_play(begin(policy), episode, max_length), temporary)
         os.replace(temporary, out)
     finally:
         temporary.unlink(missing_ok=True)

@@ -115,7 +115,7 @@ class Grpo:
             [flatten_parameters(self.actor)], lr=config.learning_rate, eps=1e-5, fused=True
         )
         self.engine = WarpEngine(config.env_id, config.num_envs, seed)
-        self.observation = torch.from_numpy(self.engine.reset()).clone()
+        self.observation = self.engine.reset().clone()
         self.timesteps = 0
         """Steps that rollouts are made of; what a finished one idles is not counted."""
 
@@ -139,13 +139,13 @@ class Grpo:
             chosen = int(self.random.choice(group)) if config.start == "middle" else first
             state = engine.snapshot([chosen] * config.group_size)
             engine.restore_rows(group, state)
-        self.observation = engine.tensors().observation.clone()
+        self.observation = engine.observation.clone()
 
     @torch.no_grad()
     def _play(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Play to the horizon, or until all rollouts have ended; returns (T, N, ...) tensors."""
         log_std = self.actor.bounded_log_std()
-        alive = np.ones(self.config.num_envs, dtype=np.bool_)
+        alive = torch.ones(self.config.num_envs, dtype=torch.bool)
         seen, taken, earned, valid = [], [], [], []
         raw = []
         for _ in range(self.config.horizon):
@@ -154,11 +154,11 @@ class Grpo:
             mean = self.actor(seen[-1])
             noise = torch.randn(mean.shape, generator=self.generator)
             taken.append(mean + noise * log_std.exp())
-            step = self.engine.step(taken[-1].numpy())
-            earned.append(torch.from_numpy(step.reward.copy()).float())
-            valid.append(torch.from_numpy(alive.copy()))
-            alive &= ~(step.terminated | step.truncated)
-            self.observation = torch.from_numpy(step.observation).clone()
+            step = self.engine.step(taken[-1])
+            earned.append(step.reward.float())
+            valid.append(alive.clone())
+            alive &= ~step.done
+            self.observation = step.observation.clone()
             if not alive.any():
                 break
         mask = torch.stack(valid)

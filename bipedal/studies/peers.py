@@ -15,6 +15,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from bipedal.engines.warp import WarpEngine
 from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, FloatArray
@@ -69,16 +70,18 @@ def make_venv(num_envs: int, seed: int, bins: int | None = None) -> Any:
             super().__init__(num_envs, observations, actions)
 
         def reset(self) -> FloatArray:
-            return self.engine.reset().copy()
+            return self.engine.reset().numpy().copy()
 
         def step_async(self, actions: npt.NDArray[Any]) -> None:
             super().step_async(actions if table is None else table[actions])
 
         def step_wait(self) -> Any:
-            step = self.engine.step(self.actions)
-            done = step.terminated | step.truncated
-            infos = self.tell_ends(step.terminated, step.truncated, step.final_observation)
-            return step.observation.copy(), step.reward.astype(np.float32), done, infos
+            step = self.engine.step(torch.from_numpy(self.actions))
+            infos = self.tell_ends(
+                step.terminated.numpy(), step.truncated.numpy(), step.final_observation.numpy()
+            )
+            observation = step.observation.numpy().copy()
+            return observation, step.reward.float().numpy(), step.done.numpy(), infos
 
         def close(self) -> None:
             self.engine.close()

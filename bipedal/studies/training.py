@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bipedal.checkpoint import Model, load_model
+from bipedal.checkpoint import load_model
 from bipedal.config import TrainConfig
 from bipedal.errors import UserError
-from bipedal.evaluation.episode import Statistics
 from bipedal.evaluation.score import FINAL_SEED, Evaluation, evaluate
+from bipedal.policy import Policy, Statistics
 from bipedal.studies.study import Measure, Result, Row, Trial
 from bipedal.train import train
 
@@ -45,7 +45,9 @@ def train_in(trial: Trial, config: TrainConfig, checkpoints: int | None = None) 
     return run_dir
 
 
-def score(model: Model, env_id: str, episodes: int, statistics: Statistics = "saved") -> Evaluation:
+def score(
+    model: Policy, env_id: str, episodes: int, statistics: Statistics = "saved"
+) -> Evaluation:
     """Greedy episodes in Gymnasium's own environment, in this process."""
     return evaluate(model, env_id, episodes=episodes, seed=FINAL_SEED, statistics=statistics)
 

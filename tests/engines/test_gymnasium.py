@@ -1,11 +1,13 @@
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import gymnasium
 import numpy as np
 import pytest
+from numpy_engine import NumpyEngine
 
-from bipedal.engines.gymnasium import GymnasiumEngine, make_env
+from bipedal.engines.gymnasium import GymnasiumEngine
+from bipedal.engines.reference import make_env
 from bipedal.errors import RunFailedError, UserError
 from bipedal.walker import ENV_IDS, FALL_REWARD, FloatArray, Step
 
@@ -19,7 +21,7 @@ def copy(step: Step) -> Step:
     return Step(*(array.copy() for array in step))
 
 
-def play(engine: GymnasiumEngine, actions: FloatArray) -> list[Step]:
+def play(engine: NumpyEngine, actions: FloatArray) -> list[Step]:
     return [copy(engine.step(action)) for action in actions]
 
 
@@ -29,13 +31,20 @@ def assert_same(first: list[Step], second: list[Step]) -> None:
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
 
 
+@contextmanager
+def made(env_id: str, num_envs: int, seed: int, workers: int) -> Iterator[NumpyEngine]:
+    """An engine with numpy arrays, closed in the end."""
+    with closing(GymnasiumEngine(env_id, num_envs, seed, workers)) as engine:
+        yield NumpyEngine(engine)
+
+
 @pytest.fixture
-def engine() -> Iterator[GymnasiumEngine]:
-    with closing(GymnasiumEngine(ENV_IDS[0], 3, seed=7, workers=1)) as engine:
+def engine() -> Iterator[NumpyEngine]:
+    with made(ENV_IDS[0], 3, seed=7, workers=1) as engine:
         yield engine
 
 
-def test_shapes_and_types(engine: GymnasiumEngine) -> None:
+def test_shapes_and_types(engine: NumpyEngine) -> None:
     assert engine.reset().shape == (3, 24)
     step = engine.step(random_actions(1, 3)[0])
     for name, shape, dtype in (
@@ -51,7 +60,7 @@ def test_shapes_and_types(engine: GymnasiumEngine) -> None:
 
 
 def test_plays_gymnasiums_own_episodes_and_never_shows_the_reset_row_as_an_outcome(
-    engine: GymnasiumEngine,
+    engine: NumpyEngine,
 ) -> None:
     """Replay environment 1 by hand: every row must be what Gymnasium itself answers."""
     observation = engine.reset()[1].copy()
@@ -83,7 +92,7 @@ def fresh(seed: int, index: int, episode: int) -> tuple[gymnasium.Env, FloatArra
 
 
 def test_a_time_limit_truncates_and_does_not_terminate() -> None:
-    with closing(GymnasiumEngine(ENV_IDS[0], 1, seed=3, workers=1)) as engine:
+    with made(ENV_IDS[0], 1, seed=3, workers=1) as engine:
         engine.reset()
         engine._chunks[0].chunk.slots[0].env._max_episode_steps = 5  # type: ignore[union-attr]
         steps = play(engine, np.zeros((6, 1, 4), np.float32))
@@ -92,7 +101,7 @@ def test_a_time_limit_truncates_and_does_not_terminate() -> None:
     assert not np.array_equal(steps[4].observation, steps[4].final_observation)
 
 
-def test_distance_is_the_hulls_way_since_the_start(engine: GymnasiumEngine) -> None:
+def test_distance_is_the_hulls_way_since_the_start(engine: NumpyEngine) -> None:
     engine.reset()
     steps = play(engine, random_actions(30, 3))
     env, _ = fresh(7, 2, 0)
@@ -107,16 +116,16 @@ def test_results_do_not_depend_on_the_number_of_processes() -> None:
     actions = random_actions(150, 5)
     results = []
     for workers in (1, 2):
-        with closing(GymnasiumEngine(ENV_IDS[1], 5, seed=1, workers=workers)) as engine:
+        with made(ENV_IDS[1], 5, seed=1, workers=workers) as engine:
             engine.reset()
             results.append(play(engine, actions))
     assert_same(*results)
 
 
 def test_environments_and_seeds_differ() -> None:
-    with closing(GymnasiumEngine(ENV_IDS[0], 2, seed=1, workers=1)) as engine:
+    with made(ENV_IDS[0], 2, seed=1, workers=1) as engine:
         first = engine.reset().copy()
-    with closing(GymnasiumEngine(ENV_IDS[0], 2, seed=2, workers=1)) as engine:
+    with made(ENV_IDS[0], 2, seed=2, workers=1) as engine:
         second = engine.reset().copy()
     assert not np.array_equal(first[0], first[1])
     assert not np.array_equal(first, second)
@@ -125,14 +134,14 @@ def test_environments_and_seeds_differ() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_restored_engine_goes_on_bit_for_bit_from_the_middle_of_episodes(workers: int) -> None:
     actions = random_actions(200, 3)
-    with closing(GymnasiumEngine(ENV_IDS[0], 3, seed=7, workers=1)) as engine:
+    with made(ENV_IDS[0], 3, seed=7, workers=1) as engine:
         engine.reset()
         play(engine, actions[:137])
         state = {name: array.copy() for name, array in engine.state().items()}
         observation = engine.step(actions[137]).observation.copy()
         expected = play(engine, actions[138:])
     assert set(state["length"]) != {0}
-    with closing(GymnasiumEngine(ENV_IDS[0], 3, seed=7, workers=workers)) as other:
+    with made(ENV_IDS[0], 3, seed=7, workers=workers) as other:
         other.restore(state)
         np.testing.assert_array_equal(other.step(actions[137]).observation, observation)
         assert_same(play(other, actions[138:]), expected)
@@ -142,7 +151,7 @@ def test_reading_the_state_changes_nothing() -> None:
     actions = random_actions(100, 3)
     results = []
     for look in (False, True):
-        with closing(GymnasiumEngine(ENV_IDS[0], 3, seed=7, workers=1)) as engine:
+        with made(ENV_IDS[0], 3, seed=7, workers=1) as engine:
             engine.reset()
             steps = []
             for action in actions:
@@ -153,11 +162,11 @@ def test_reading_the_state_changes_nothing() -> None:
     assert_same(*results)
 
 
-def test_a_state_of_another_size_is_refused(engine: GymnasiumEngine) -> None:
+def test_a_state_of_another_size_is_refused(engine: NumpyEngine) -> None:
     engine.reset()
     state = engine.state()
     with (
-        closing(GymnasiumEngine(ENV_IDS[0], 2, seed=7, workers=1)) as other,
+        made(ENV_IDS[0], 2, seed=7, workers=1) as other,
         pytest.raises(UserError, match="3 environments, not 2"),
     ):
         other.restore(state)
@@ -169,7 +178,7 @@ def test_unknown_environment_is_refused() -> None:
 
 
 def test_a_dead_process_is_reported_and_the_others_end() -> None:
-    engine = GymnasiumEngine(ENV_IDS[0], 2, seed=0, workers=2)
+    engine = NumpyEngine(GymnasiumEngine(ENV_IDS[0], 2, seed=0, workers=2))
     engine.reset()
     engine._chunks[1].process.kill()  # type: ignore[union-attr]
     engine._chunks[1].process.join()  # type: ignore[union-attr]
@@ -182,7 +191,7 @@ def test_a_dead_process_is_reported_and_the_others_end() -> None:
 
 def test_an_error_in_a_process_arrives_with_its_cause() -> None:
     with (
-        closing(GymnasiumEngine(ENV_IDS[0], 2, seed=0, workers=2)) as engine,
+        made(ENV_IDS[0], 2, seed=0, workers=2) as engine,
         pytest.raises(RunFailedError, match="AttributeError"),
     ):
         engine.step(random_actions(1, 2)[0])  # before the first reset

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy_engine import NumpyEngine
 
-from bipedal.engines.gymnasium import make_env
+from bipedal.engines.reference import make_env
 from bipedal.engines.synchronise import read_terrain, reset_overheard, synchronise
-from bipedal.engines.warp import WarpEngine
 from bipedal.physics.constants import MAX_BOXES, TERRAIN_STEP
 from bipedal.physics.state import fields
 from bipedal.walker import ENV_IDS, FALL_REWARD
 
-EngineMaker = Callable[..., WarpEngine]
+EngineMaker = Callable[..., NumpyEngine]
 
 N = 8
 
@@ -34,7 +34,7 @@ def touching(env: Any) -> list[bool]:
     return [body in touched for body in bodies(env)]
 
 
-def begin(engine: WarpEngine, row: int, seed: int) -> Any:
+def begin(engine: NumpyEngine, row: int, seed: int) -> Any:
     """A fresh episode on both sides."""
     env = make_env(engine.env_id)
     _, force = reset_overheard(env, seed)

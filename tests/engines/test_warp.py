@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import warp as wp
+from numpy_engine import NumpyEngine
 
-from bipedal.engines.gymnasium import make_env
+from bipedal.engines.reference import make_env
 from bipedal.engines.synchronise import read_terrain, reset_overheard
-from bipedal.engines.warp import Snapshot, WarpEngine
+from bipedal.engines.warp import WarpEngine
 from bipedal.errors import UserError
 from bipedal.physics.constants import (
     MAX_CONTACTS,
@@ -26,7 +27,7 @@ from bipedal.physics.robot import robot_arrays
 from bipedal.physics.step import step_each
 from bipedal.walker import ENV_IDS, FALL_REWARD, FloatArray, Step
 
-EngineMaker = Callable[..., WarpEngine]
+EngineMaker = Callable[..., NumpyEngine]
 
 
 def random_actions(steps: int, num_envs: int, seed: int = 0) -> FloatArray:
@@ -38,7 +39,7 @@ def copy(step: Step) -> Step:
     return Step(*(array.copy() for array in step))
 
 
-def play(engine: WarpEngine, actions: FloatArray) -> list[Step]:
+def play(engine: NumpyEngine, actions: FloatArray) -> list[Step]:
     return [copy(engine.step(action)) for action in actions]
 
 
@@ -52,13 +53,13 @@ def assert_same(first: list[Step], second: list[Step]) -> None:
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
 
 
-def keep(state: Snapshot) -> dict[str, Any]:
+def keep(state: Mapping[str, Any]) -> dict[str, Any]:
     return {name: array.copy() for name, array in state.items()}
 
 
-def limit_time(engine: WarpEngine, steps: int) -> None:
+def limit_time(engine: NumpyEngine, steps: int) -> None:
     engine._rules.time_limit = steps
-    engine._launches = engine._record_launches(1)
+    engine.engine._launches = engine._record_launches(1)
 
 
 class TestInterface:
@@ -376,28 +377,34 @@ class TestAsGymnasiumStarts:
 
 
 class TestTensors:
-    def test_a_step_by_tensors_is_the_same_step(self, make_engine: EngineMaker) -> None:
-        engine, other = make_engine(num_envs=5), make_engine(num_envs=5)
-        engine.reset()
-        other.reset()
-        tensors = other.tensors()
-        ended = 0
-        for action in random_actions(120, 5):
-            step = engine.step(action)
-            tensors.action[:] = torch.from_numpy(action)
-            other.step_tensors()
-            for name in Step._fields:
-                np.testing.assert_array_equal(getattr(tensors, name), getattr(step, name), name)
-            ended += int(step.terminated.sum())
-        assert ended
-
-    def test_they_are_the_engines_own_memory(self, make_engine: EngineMaker) -> None:
-        engine = make_engine(num_envs=5)
-        tensors = engine.tensors()
+    def test_what_a_step_returns_is_the_engines_own_memory(self, make_engine: EngineMaker) -> None:
+        engine = make_engine(num_envs=5).engine
         observation = engine.reset()
-        assert tensors.observation.shape == (5, 24)
-        assert tensors.observation.data_ptr() == observation.ctypes.data
-        assert tensors.action.shape == (5, 4)
+        assert observation.shape == (5, 24)
+        first = engine.step(torch.zeros(5, 4))
+        assert first.observation.data_ptr() == observation.data_ptr()
+        assert engine.observation.data_ptr() == observation.data_ptr()
+        kept = first.reward.clone()
+        assert not torch.equal(engine.step(torch.ones(5, 4)).reward, kept)
+        assert not torch.equal(first.reward, kept)
+
+    def test_a_state_is_the_callers_own(self, make_engine: EngineMaker) -> None:
+        engine = make_engine(num_envs=5).engine
+        engine.reset()
+        state = engine.state()
+        kept = {name: tensor.clone() for name, tensor in state.items()}
+        engine.step(torch.ones(5, 4))
+        assert all(torch.equal(state[name], kept[name]) for name in kept)
+
+
+class TestClosing:
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_a_step_after_close_is_refused(self, threads: int) -> None:
+        engine = WarpEngine(ENV_IDS[0], 64, 0, threads=threads)
+        engine.reset()
+        engine.close()
+        with pytest.raises(ValueError, match="closed"):
+            engine.step(torch.zeros(64, 4))
 
 
 class TestWhatOneSees:
@@ -453,14 +460,13 @@ def test_nothing_impossible_in_64000_random_steps(make_engine: EngineMaker) -> N
     assert 15 < most < MAX_CONTACTS
 
 
-def launch_step_each(engine: WarpEngine, resetting: bool) -> Step:
+def launch_step_each(engine: NumpyEngine, resetting: bool) -> Step:
     """A step by the kernel for GPUs, on this CPU; arguments as in `_record_launches`."""
     common = [engine._robot, engine.ground, engine.walkers, engine._difficulty, engine._rules]
     scratch = [engine._sweeps, engine._before, engine._active, engine._actions, engine._outcome]
     inputs = [*common, engine._floats, *scratch, int(resetting)]
     wp.launch(step_each, engine.num_envs, inputs, device="cpu")
-    tensors = engine.tensors()
-    return Step(*(getattr(tensors, name).numpy() for name in Step._fields))
+    return Step(*(tensor.numpy() for tensor in engine.engine._step))
 
 
 def test_the_kernel_for_gpus_answers_nearly_the_same(make_engine: EngineMaker) -> None:
@@ -472,7 +478,7 @@ def test_the_kernel_for_gpus_answers_nearly_the_same(make_engine: EngineMaker) -
     close, ended = [], []
     for action in random_actions(60, n, seed=4):
         other.restore(engine.state())
-        other.tensors().action[:] = torch.from_numpy(action)
+        other._action.copy_(torch.from_numpy(action))
         theirs = launch_step_each(other, resetting=False)
         ours = engine.step(action)
         error = np.abs(ours.final_observation - theirs.final_observation).max(axis=1)

@@ -1,4 +1,4 @@
-"""Greedy trials against an engine whose every number is known, and against Gymnasium."""
+"""Greedy episodes on an engine whose every number is known, and against Gymnasium."""
 
 import copy
 from dataclasses import dataclass, field
@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from bipedal.checkpoint import Model, load_model
-from bipedal.config import Memory
+from bipedal.checkpoint import load_model
 from bipedal.engines.warp import WarpEngine
-from bipedal.evaluation.batched import Trials, play_trials
-from bipedal.evaluation.obstacles import Kind, Obstacle
+from bipedal.evaluation.batched import Episodes, play_episodes
+from bipedal.evaluation.obstacles import Floats
 from bipedal.evaluation.score import evaluate
+from bipedal.history import FrameStack
 from bipedal.networks import Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
 from bipedal.physics.constants import START_X
-from bipedal.walker import FloatArray, Step
+from bipedal.policy import Policy
+from bipedal.walker import OBSERVATION_DIM, Step
 
 
 @dataclass
@@ -31,49 +33,51 @@ class ScriptedEngine:
     def num_envs(self) -> int:
         return len(self.lengths)
 
-    def reset(self, seed: int) -> FloatArray:
+    device = torch.device("cpu")
+
+    def reset(self, seed: int) -> Tensor:
         self.seeds.append(seed)
-        self.time = np.zeros(self.num_envs, dtype=np.int64)
+        self.time = torch.zeros(self.num_envs, dtype=torch.int64)
         return self._seen()
 
-    def _seen(self) -> FloatArray:
-        return np.repeat(self.time[:, None], 3, axis=1).astype(np.float32)
+    def _seen(self) -> Tensor:
+        return self.time[:, None].repeat(1, OBSERVATION_DIM).float()
 
-    def obstacles(self) -> list[list[Obstacle]]:
+    def boxes(self) -> list[Floats]:
         assert not self.time.any(), "the terrain of this episode"
-        stump = Obstacle(Kind.STUMP, START_X + 2.0, START_X + 2.5)  # behind REACH of 1 m
-        return [[stump] for _ in self.lengths]
+        stump = [START_X + 2.0, 3.0, START_X + 2.5, 3.4]  # it lies beyond the reach of 1 m
+        return [np.array([stump]) for _ in self.lengths]
 
-    def step(self, actions: FloatArray) -> Step:
+    def step(self, actions: Tensor) -> Step:
         assert actions.shape == (self.num_envs, 2)
         self.actions = actions
         self.time += 1
-        over = self.time % np.array(self.lengths) == 0
-        falls = over & np.array(self.fall)
-        reward = np.where(falls, -100.0, float(self.seeds[-1]))
+        over = self.time % torch.tensor(self.lengths) == 0
+        falls = over & torch.tensor(self.fall)
+        reward = torch.where(falls, -100.0, float(self.seeds[-1])).double()
         seen = self._seen()
-        return Step(seen, reward, falls, over & ~falls, seen, 0.5 * self.time)
+        return Step(seen, reward, falls, over & ~falls, seen, 0.5 * self.time.double())
 
 
-def make_model(frames: int = 1) -> Model:
-    width = 3 * frames
+def make_model(frames: int = 1) -> Policy:
+    width = OBSERVATION_DIM * frames
     actor, critic = Actor(width, 2, hidden_sizes=(4,)), Critic(width, hidden_sizes=(4,))
-    return Model(actor, critic, ObservationNormalizer((3,)), {}, Memory(frames))
+    return Policy(actor, critic, ObservationNormalizer((OBSERVATION_DIM,)), FrameStack(frames))
 
 
-def play(engine: ScriptedEngine, **options: object) -> list[Trials]:
-    return play_trials(make_model(), engine, 7, **options)  # type: ignore[arg-type]
+def play(engine: ScriptedEngine, **options: object) -> list[Episodes]:
+    return play_episodes(make_model(), engine, 7, **options)  # type: ignore[arg-type]
 
 
 def test_each_environment_plays_one_whole_episode() -> None:
     engine = ScriptedEngine()
-    (trials,) = play(engine)
+    (episodes,) = play(engine)
     assert engine.seeds == [7]
-    assert trials.returns.tolist() == [7 - 100, 4 * 7]
-    assert trials.lengths.tolist() == [2, 4]
-    assert trials.fell.tolist() == [True, False]
-    assert trials.distances.tolist() == [1.0, 2.0]
-    summary = trials.summary()
+    assert episodes.returns.tolist() == [7 - 100, 4 * 7]
+    assert episodes.lengths.tolist() == [2, 4]
+    assert episodes.fell.tolist() == [True, False]
+    assert episodes.distances.tolist() == [1.0, 2.0]
+    summary = episodes.summary()
     assert summary["mean_return"] == (7 - 100 + 28) / 2
     assert summary["fall_rate"] == 0.5
     assert summary["mean_speed"] == pytest.approx(3.0 / (6 / 50))
@@ -90,9 +94,9 @@ def test_a_gain_is_a_factor_on_the_last_layer() -> None:
     actor, scaled = model.actor, copy.deepcopy(model.actor)
     scaled.scale_output(0.5)
     engine = ScriptedEngine()
-    play_trials(model, engine, 7, (1.0, 0.5))  # type: ignore[arg-type]
+    play_episodes(model, engine, 7, (1.0, 0.5))  # type: ignore[arg-type]
     with torch.no_grad():
-        seen = torch.full((3,), 3.0)  # at the last action
+        seen = torch.full((OBSERVATION_DIM,), 3.0)  # at the last action
         expected = torch.stack([actor(seen), scaled(seen)])
     np.testing.assert_allclose(engine.actions, expected, rtol=1e-6)
 
@@ -107,24 +111,24 @@ def test_a_policy_with_a_memory_is_shown_it() -> None:
     """The scripted engine's observation is the time."""
     engine = ScriptedEngine(lengths=(4,), fall=(False,))
     model = make_model(frames=3)
-    play_trials(model, engine, 7)  # type: ignore[arg-type]
+    play_episodes(model, engine, 7)  # type: ignore[arg-type]
     with torch.no_grad():
-        shown = torch.tensor([3.0, 2.0, 1.0]).repeat_interleave(3)
+        shown = torch.tensor([3.0, 2.0, 1.0]).repeat_interleave(OBSERVATION_DIM)
         expected = model.actor(shown)[None]
     np.testing.assert_allclose(engine.actions, expected, rtol=1e-6)
 
 
-def test_trials_tell_what_gymnasium_would() -> None:
+def test_they_tell_what_gymnasium_would() -> None:
     """Other terrains and another summation order, so alike is all they can be."""
     model = load_model("pretrained:walker")
     engine = WarpEngine("BipedalWalker-v3", 16, 0)
     try:
-        (trials,) = play_trials(model, engine, 0)
+        (episodes,) = play_episodes(model, engine, 0)
     finally:
         engine.close()
     scored = evaluate(model, "BipedalWalker-v3", episodes=2).to_json()
-    assert trials.summary().keys() <= scored.keys()
-    assert np.median(trials.returns) == pytest.approx(scored["mean_return"], abs=3.0)
-    assert np.median(trials.lengths) == pytest.approx(scored["mean_length"], rel=0.05)
-    speeds = trials.distances / trials.lengths * 50
+    assert episodes.summary().keys() <= scored.keys()
+    assert np.median(episodes.returns) == pytest.approx(scored["mean_return"], abs=3.0)
+    assert np.median(episodes.lengths) == pytest.approx(scored["mean_length"], rel=0.05)
+    speeds = episodes.distances / episodes.lengths * 50
     assert np.median(speeds) == pytest.approx(scored["mean_speed"], rel=0.05)

@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bipedal.checkpoint import Model, load_model, save_model
-from bipedal.config import Memory
-from bipedal.engines.gymnasium import make_env
+from bipedal.checkpoint import load_model, save_model
+from bipedal.engines.reference import make_env
 from bipedal.errors import RunFailedError, UserError
-from bipedal.evaluation.episode import Policy, make_policy, run_episode
+from bipedal.evaluation.episode import run_episode
 from bipedal.evaluation.gait import GaitClass
 from bipedal.evaluation.score import Evaluation, evaluate, interquartile_mean, worker_pool
+from bipedal.history import FrameStack
 from bipedal.networks import Activation, Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
+from bipedal.policy import Policy
 from bipedal.walker import FloatArray
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ def heuristic() -> Policy:
 
 
 @pytest.fixture
-def clumsy() -> Model:
+def clumsy() -> Policy:
     """A random policy with statistics of its own: it falls, at a different time on each terrain."""
     torch.manual_seed(4)
     actor = Actor(24, 4, hidden_sizes=(16, 16))
@@ -39,7 +40,7 @@ def clumsy() -> Model:
         list(actor.parameters())[-2].mul_(100.0)
     normalizer = ObservationNormalizer((24,))
     normalizer.update(torch.randn(200, 24) * 0.3 + 0.1)
-    return Model(actor, Critic(24, hidden_sizes=(16, 16)), normalizer, {})
+    return Policy(actor, Critic(24, hidden_sizes=(16, 16)), normalizer)
 
 
 def test_an_episode_is_gymnasiums_own_from_a_fresh_reset() -> None:
@@ -72,7 +73,7 @@ def test_the_heuristic_walks() -> None:
     assert episode.episodic_return > 290
 
 
-def test_episode_i_is_seeded_with_seed_plus_i(clumsy: Model) -> None:
+def test_episode_i_is_seeded_with_seed_plus_i(clumsy: Policy) -> None:
     result = evaluate(clumsy, "BipedalWalker-v3", episodes=3, seed=20)
     expected = [
         run_episode(clumsy.act, "BipedalWalker-v3", seed).episodic_return for seed in (20, 21, 22)
@@ -81,7 +82,7 @@ def test_episode_i_is_seeded_with_seed_plus_i(clumsy: Model) -> None:
     assert len(set(expected)) == 3
 
 
-def test_processes_change_nothing(clumsy: Model) -> None:
+def test_processes_change_nothing(clumsy: Policy) -> None:
     alone = evaluate(clumsy, "BipedalWalker-v3", episodes=4, seed=5)
     with worker_pool(2) as pool:  # type: ignore[union-attr]
         together = evaluate(clumsy, "BipedalWalker-v3", episodes=4, seed=5, executor=pool)
@@ -98,7 +99,7 @@ def test_the_interquartile_mean_is_scipys_trimmed_mean(values: np.ndarray) -> No
     assert interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25), abs=1e-9)
 
 
-def test_the_summary_by_hand(clumsy: Model) -> None:
+def test_the_summary_by_hand(clumsy: Policy) -> None:
     result = evaluate(clumsy, "BipedalWalker-v3", episodes=3)
     summary = result.to_json()
     returns = [e.episodic_return for e in result.episodes]
@@ -116,13 +117,13 @@ def test_the_summary_by_hand(clumsy: Model) -> None:
 
 
 @pytest.mark.parametrize(("mean", "solved"), [(299.9, False), (300.0, True)])
-def test_solved_means_gymnasiums_threshold(clumsy: Model, mean: float, solved: bool) -> None:
+def test_solved_means_gymnasiums_threshold(clumsy: Policy, mean: float, solved: bool) -> None:
     episode = run_episode(clumsy.act, "BipedalWalker-v3", 0)
     good = type(episode)(**{**vars(episode), "episodic_return": mean})
     assert Evaluation("BipedalWalker-v3", 0, [good]).to_json()["solved"] is solved
 
 
-def test_the_middle_half_and_the_share_of_solved_episodes(clumsy: Model) -> None:
+def test_the_middle_half_and_the_share_of_solved_episodes(clumsy: Policy) -> None:
     episode = run_episode(clumsy.act, "BipedalWalker-v3", 0)
     returns = [-50.0, 310.0, 300.0, 290.0, 299.9, 320.0, 330.0, -90.0]
     played = [type(episode)(**{**vars(episode), "episodic_return": value}) for value in returns]
@@ -131,7 +132,7 @@ def test_the_middle_half_and_the_share_of_solved_episodes(clumsy: Model) -> None
     assert answer["share_solved"] == 4 / 8
 
 
-def test_a_process_that_dies_is_reported(clumsy: Model) -> None:
+def test_a_process_that_dies_is_reported(clumsy: Policy) -> None:
     with worker_pool(2) as pool:  # type: ignore[union-attr]
         pool.submit(int).result()
         for process in list(pool._processes.values()):
@@ -140,21 +141,21 @@ def test_a_process_that_dies_is_reported(clumsy: Model) -> None:
             evaluate(clumsy, "BipedalWalker-v3", episodes=2, executor=pool)
 
 
-def test_evaluating_leaves_the_model_where_it_is(clumsy: Model) -> None:
+def test_evaluating_leaves_the_model_where_it_is(clumsy: Policy) -> None:
     with worker_pool(2) as pool:
         evaluate(clumsy, "BipedalWalker-v3", episodes=2, executor=pool)
     assert not any(parameter.is_shared() for parameter in clumsy.actor.parameters())
 
 
-def test_statistics_are_frozen(clumsy: Model) -> None:
+def test_statistics_are_frozen(clumsy: Policy) -> None:
     before = clumsy.normalizer.mean.clone()
     evaluate(clumsy, "BipedalWalker-v3", episodes=1)
     assert torch.equal(clumsy.normalizer.mean, before)
 
 
-def test_saved_missing_and_fresh_statistics_are_three_policies(clumsy: Model) -> None:
+def test_saved_missing_and_fresh_statistics_are_three_policies(clumsy: Policy) -> None:
     observation = make_env("BipedalWalker-v3").reset(seed=0)[0]
-    saved, none, fresh = (make_policy(clumsy, kind) for kind in ("saved", "none", "fresh"))
+    saved, none, fresh = (clumsy.with_statistics(kind).act for kind in ("saved", "none", "fresh"))
     with torch.no_grad():
         raw: FloatArray = clumsy.actor(torch.from_numpy(observation)).numpy()
     np.testing.assert_array_equal(none(observation), raw)
@@ -162,7 +163,7 @@ def test_saved_missing_and_fresh_statistics_are_three_policies(clumsy: Model) ->
     assert not np.array_equal(fresh(observation), raw)
 
 
-def test_fresh_statistics_start_anew_each_episode(clumsy: Model) -> None:
+def test_fresh_statistics_start_anew_each_episode(clumsy: Policy) -> None:
     both = evaluate(clumsy, "BipedalWalker-v3", episodes=2, seed=0, statistics="fresh")
     second = evaluate(clumsy, "BipedalWalker-v3", episodes=1, seed=1, statistics="fresh")
     assert both.returns[1] == second.returns[0]
@@ -176,7 +177,7 @@ def test_fresh_statistics_start_anew_each_episode(clumsy: Model) -> None:
         ({"env_id": "Ant-v5"}, "unknown environment 'Ant-v5'"),
     ],
 )
-def test_wrong_requests(clumsy: Model, request_: dict[str, object], message: str) -> None:
+def test_wrong_requests(clumsy: Policy, request_: dict[str, object], message: str) -> None:
     arguments = {"env_id": "BipedalWalker-v3", **request_}
     with pytest.raises(UserError, match=message):
         evaluate(clumsy, **arguments)  # type: ignore[arg-type]
@@ -188,19 +189,19 @@ def test_the_pretrained_walker_walks_and_needs_its_statistics() -> None:
     assert episode.episodic_return > 300
     assert episode.gait.gait_class in (GaitClass.WALKING, GaitClass.RUNNING)
     for statistics in ("none", "fresh"):
-        blind = run_episode(make_policy(walker, statistics), "BipedalWalker-v3", seed=0)  # type: ignore[arg-type]
+        blind = run_episode(walker.with_statistics(statistics), "BipedalWalker-v3", seed=0)  # type: ignore[arg-type]
         assert blind.episodic_return < 100
 
 
 @pytest.mark.parametrize(
     ("activation", "memory", "env_id"),
     [
-        ("relu", Memory(), "BipedalWalker-v3"),
-        ("tanh", Memory(frames=3, stride=4), "BipedalWalkerHardcore-v3"),
+        ("relu", FrameStack(), "BipedalWalker-v3"),
+        ("tanh", FrameStack(frames=3, stride=4), "BipedalWalkerHardcore-v3"),
     ],
 )
 def test_an_independent_script_finds_the_same_score(
-    clumsy: Model, tmp_path: Path, activation: Activation, memory: Memory, env_id: str
+    clumsy: Policy, tmp_path: Path, activation: Activation, memory: FrameStack, env_id: str
 ) -> None:
     """Some forty lines that share nothing with the package, on the two files alone."""
     path = tmp_path / "model.pth"
@@ -209,7 +210,7 @@ def test_an_independent_script_finds_the_same_score(
     actor = Actor(width, 4, hidden_sizes=(16, 16), activation=activation, generator=generator)
     actor.scale_output(100.0)  # makes it as clumsy as the other
     critic = Critic(width, hidden_sizes=(4,))
-    model = Model(actor, critic, clumsy.normalizer, {"env_id": env_id}, memory)
+    model = Policy(actor, critic, clumsy.normalizer, memory, info={"env_id": env_id})
     save_model(path, model)
     script = ROOT / "examples" / "independent_score.py"
     assert len(script.read_text().splitlines()) <= 45

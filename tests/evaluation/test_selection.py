@@ -1,46 +1,56 @@
-"""What steers a run: the same questions to both examiners."""
+"""What steers a run: the same questions to both evaluators, and what is made of the answers."""
 
+import dataclasses
+from collections.abc import Iterator
 from contextlib import closing
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 
-from bipedal.checkpoint import Model, load_model
+from bipedal.checkpoint import load_model
+from bipedal.config import TrainConfig
+from bipedal.evaluation import selection
 from bipedal.evaluation.selection import (
-    EXAMINERS,
     GREEDY_GAINS,
-    Answer,
-    EngineExaminer,
-    confirm,
-    on_cpu,
-    with_gain,
+    EngineEvaluator,
+    Evaluator,
+    GymnasiumEvaluator,
+    Result,
+    Selection,
+    is_confirmed,
 )
+from bipedal.policy import Policy
+
+EVALUATORS = {"warp": EngineEvaluator, "gymnasium": GymnasiumEvaluator}
+
+
+def make(engine: str, env_id: str, episodes: int) -> "closing[Evaluator]":
+    return closing(EVALUATORS[engine](env_id, episodes))
 
 
 @pytest.fixture(scope="module")
-def walker() -> Model:
+def walker() -> Policy:
     return load_model("pretrained:walker")
 
 
-@pytest.mark.parametrize("engine", EXAMINERS)
-def test_an_evaluation_tells_the_same_columns(engine: str, walker: Model) -> None:
-    with closing(EXAMINERS[engine]("BipedalWalker-v3", 2)) as ours:
-        row, gain = ours.evaluate(walker)
+@pytest.mark.parametrize("engine", EVALUATORS)
+def test_an_evaluation_tells_the_same_columns(engine: str, walker: Policy) -> None:
+    with make(engine, "BipedalWalker-v3", 2) as ours:
+        row, mean_return, gain = ours.evaluate(walker)
     assert row.keys() >= {
         "mean_return", "std_return", "min_return", "max_return", "fall_rate", "mean_length",
         "mean_speed",
     }  # fmt: skip
-    assert float(row["mean_return"]) > 150.0
+    assert row["mean_return"] == mean_return > 150.0
     assert gain in GREEDY_GAINS
     assert ("gait/class" in row) == (engine == "gymnasium")
 
 
-@pytest.mark.parametrize("engine", EXAMINERS)
-def test_on_hardcore_it_tells_what_was_crossed(engine: str, walker: Model) -> None:
-    with closing(EXAMINERS[engine]("BipedalWalkerHardcore-v3", 4)) as ours:
-        row, _ = ours.evaluate(walker)
+@pytest.mark.parametrize("engine", EVALUATORS)
+def test_on_hardcore_it_tells_what_was_crossed(engine: str, walker: Policy) -> None:
+    with make(engine, "BipedalWalkerHardcore-v3", 4) as ours:
+        row = ours.evaluate(walker).row
     shares = [float(row[f"crossed/{kind}"]) for kind in ("stump", "stairs", "pit")]
     assert all(share <= 1.0 for share in shares if share == share)  # NaN where none was met
     assert any(share < 1.0 for share in shares)  # it has only ever seen flat ground
@@ -48,21 +58,29 @@ def test_on_hardcore_it_tells_what_was_crossed(engine: str, walker: Model) -> No
 
 def test_the_gain_that_does_best_is_found() -> None:
     """A walker whose last layer is far too strong is best scaled down."""
-    model = with_gain(load_model("pretrained:walker"), 2.5)
-    with closing(EngineExaminer("BipedalWalker-v3", 16)) as ours:
-        row, gain = ours.evaluate(model)
+    strong = load_model("pretrained:walker")
+    strong.gain = 2.5
+    strong = strong.with_gain_in_weights()
+    with closing(EngineEvaluator("BipedalWalker-v3", 16)) as ours:
+        row, _, gain = ours.evaluate(strong)
     assert gain == row["gain"] == min(GREEDY_GAINS)
 
 
-@pytest.mark.parametrize("engine", EXAMINERS)
-def test_the_parts_of_a_confirmation_are_other_terrains(engine: str, walker: Model) -> None:
-    with closing(EXAMINERS[engine]("BipedalWalker-v3", 2)) as ours:
-        parts = [ours.play(walker, 1.0, part).tolist() for part in (0, 1)]
-        again = ours.play(walker, 1.0, 0).tolist()
-        weaker = ours.play(walker, 0.3, 0).tolist()
+@pytest.mark.parametrize("engine", EVALUATORS)
+def test_the_parts_of_a_confirmation_are_other_terrains(engine: str, walker: Policy) -> None:
+    with make(engine, "BipedalWalker-v3", 2) as ours:
+        parts = [ours.returns(walker, part).tolist() for part in (0, 1)]
+        again = ours.returns(walker, 0).tolist()
     assert parts[0] == again
     assert not set(parts[0]) & set(parts[1])
-    assert parts[0] != weaker
+
+
+def test_a_confirmation_is_played_with_the_gain_of_the_policy() -> None:
+    weak = load_model("pretrained:walker")
+    with make("warp", "BipedalWalker-v3", 2) as ours:
+        strong = ours.returns(weak, 0).tolist()
+        weak.gain = 0.3
+        assert ours.returns(weak, 0).tolist() != strong
 
 
 class Scripted:
@@ -71,37 +89,89 @@ class Scripted:
     def __init__(self, *parts: list[float]) -> None:
         self.parts = parts
         self.played: list[int] = []
+        self.evaluated = 0
 
-    def evaluate(self, model: Model) -> Answer:
-        raise NotImplementedError
+    def evaluate(self, policy: Policy) -> Result:
+        self.evaluated += 1
+        return Result({}, 310.0, 0.8)
 
-    def play(self, model: Model, gain: float, part: int) -> npt.NDArray[np.float64]:
+    def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
         self.played.append(part)
         return np.array(self.parts[part] * 100)
 
     def close(self) -> None:
-        raise NotImplementedError
+        pass
 
 
-def test_a_confirmation_needs_a_margin(walker: Model) -> None:
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+    evaluator = Scripted([302.0, 310.0], [302.0, 310.0])
+    monkeypatch.setattr(selection, "make_evaluator", lambda config: evaluator)
+    yield evaluator
+
+
+def config_with(**changes: object) -> TrainConfig:
+    return dataclasses.replace(TrainConfig(), **changes)  # type: ignore[arg-type]
+
+
+def test_a_confirmation_needs_a_margin() -> None:
     """Returns of 290 and 320: deviation 15, of which two tenths are 3."""
-    steady = Scripted([290.0, 320.0], [290.0, 320.0])
-    assert confirm(steady, walker, 1.0, threshold=302.0) == 305.0
-    assert steady.played == [0, 1]  # 384 episodes, and what is left of the last part
-    assert confirm(steady, walker, 1.0, threshold=302.1) is None
+    returns = np.array([290.0, 320.0] * 200)
+    assert is_confirmed(returns, 302.0)
+    assert not is_confirmed(returns, 302.1)
 
 
-def test_a_confirmation_gives_up_early(walker: Model) -> None:
-    poor = Scripted([299.0, 300.0], [400.0, 400.0])
-    assert confirm(poor, walker, 1.0, threshold=300.0) is None
-    assert poor.played == [0]
+def test_a_solved_run_is_confirmed_and_its_model_the_best(
+    scripted: Scripted, walker: Policy
+) -> None:
+    ours = Selection(config_with())
+    assert ours.confirm(walker, Result({}, 301.0, 1.0))
+    assert ours.solved and ours.best_return == 306.0
+    assert scripted.played == [0, 1]  # 384 episodes, and what is left of the last part
 
 
-def test_a_gain_leaves_the_model_itself_alone(walker: Model) -> None:
-    before = {name: value.clone() for name, value in walker.actor.state_dict().items()}
-    scaled = with_gain(walker, 0.5)
-    for name, value in walker.actor.state_dict().items():
-        assert torch.equal(value, before[name])
-    assert torch.equal(scaled.actor.state_dict()["net.6.weight"], 0.5 * before["net.6.weight"])
-    assert with_gain(walker, 1.0) is walker
-    assert on_cpu(walker) is walker
+def test_a_confirmation_gives_up_early(scripted: Scripted, walker: Policy) -> None:
+    scripted.parts = ([299.0, 300.0], [400.0, 400.0])
+    ours = Selection(config_with())
+    assert not ours.confirm(walker, Result({}, 301.0, 1.0))
+    assert scripted.played == [0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "mean_return"), [({}, 299.9), ({"stop_when_solved": False}, 320.0)]
+)
+def test_what_does_not_look_solved_or_need_not_be_is_not_confirmed(
+    scripted: Scripted, walker: Policy, changes: dict[str, object], mean_return: float
+) -> None:
+    assert not Selection(config_with(**changes)).confirm(walker, Result({}, mean_return, 1.0))
+    assert scripted.played == []
+
+
+def test_evaluations_come_at_their_interval_when_training_is_promising_and_at_the_end(
+    scripted: Scripted, walker: Policy
+) -> None:
+    config = config_with(evaluation_interval=4, evaluation_min_return=100.0)
+    ours = Selection(config)
+    for iteration, training_return, evaluates in (
+        (3, 200.0, False), (4, 99.0, False), (4, float("nan"), False), (8, 100.0, True),
+        (config.iterations, -50.0, True),
+    ):  # fmt: skip
+        policy = walker.share()
+        result = ours.evaluate(policy, iteration, training_return)
+        assert (result is not None) == evaluates
+        assert policy.gain == (0.8 if evaluates else 1.0)
+
+
+def test_a_run_without_evaluations_has_no_evaluator() -> None:
+    config = config_with(evaluation_interval=0, best_by="training")
+    assert selection.make_evaluator(config) is None
+    assert Selection(config).evaluate(load_model("pretrained:walker"), 12, 300.0) is None
+
+
+def test_the_best_in_training_needs_half_a_window() -> None:
+    ours = Selection(config_with(best_by="training", best_window=4, evaluation_interval=0))
+    assert not ours.is_best_in_training([400.0])
+    assert ours.is_best_in_training([100.0, 200.0])
+    assert not ours.is_best_in_training([100.0, 200.0, 150.0])  # as good, not better
+    assert ours.best_return == 150.0
+    assert not Selection(config_with(evaluation_interval=12)).is_best_in_training([1.0] * 50)

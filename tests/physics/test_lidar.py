@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from kernels import Array, box_fractions, edge_fractions, lidar, make_ground
 
-from bipedal.engines.gymnasium import make_env
+from bipedal.engines.reference import make_env
 from bipedal.engines.synchronise import read_terrain
 from bipedal.walker import ENV_IDS
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from kernels import Array
 
-from bipedal.engines.gymnasium import make_env
+from bipedal.engines.reference import make_env
 from bipedal.engines.synchronise import read_terrain, reset_overheard
 from bipedal.engines.warp import WarpEngine
 from bipedal.physics.constants import ANGULAR_SLOP, DT, TERRAIN_HEIGHT

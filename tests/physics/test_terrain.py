@@ -13,22 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from kernels import Array, make_ground
+from numpy_engine import NumpyEngine
 
-from bipedal.engines.gymnasium import make_env
+from bipedal.engines.reference import make_env
 from bipedal.engines.synchronise import read_terrain
-from bipedal.engines.warp import WarpEngine
 from bipedal.errors import UserError
 from bipedal.physics.constants import TERRAIN_HEIGHT, TERRAIN_STARTPAD, TERRAIN_STEP
 from bipedal.physics.terrain import DIFFICULTIES, FLAT, HARDCORE, Difficulty, check_terrain
 from bipedal.walker import ENV_IDS
 
-EngineMaker = Callable[..., WarpEngine]
+EngineMaker = Callable[..., NumpyEngine]
 
 Terrains = list[tuple[Array, Array]]
 LEVEL = np.zeros(200)
 
 
-def terrains(engine: WarpEngine) -> Terrains:
+def terrains(engine: NumpyEngine) -> Terrains:
     """Heights (200,) and boxes (B, 4) of every environment."""
     height, box = engine.ground.height.numpy(), engine.ground.box.numpy()
     count = engine.ground.box_count.numpy()

@@ -63,7 +63,7 @@ def test_the_same_actions_from_one_state_earn_the_same() -> None:
     learner.iterate()
     learner._gather_groups()
     for _ in range(20):
-        step = learner.engine.step(np.tile(np.float32([0.3, -0.6, 0.9, 0.1]), (8, 1)))
+        step = learner.engine.step(torch.tensor([[0.3, -0.6, 0.9, 0.1]]).repeat(8, 1))
     np.testing.assert_array_equal(step.observation[:4], np.tile(step.observation[0], (4, 1)))
     learner.engine.close()
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from bipedal.engines.warp import TIME_LIMITS, WarpEngine
 from bipedal.studies import peers
@@ -21,10 +22,10 @@ def test_the_adapter_plays_our_engine() -> None:
     ends = 0
     for _ in range(150):
         observation, reward, done, infos = venv.step(action)
-        step = engine.step(action)
+        step = engine.step(torch.from_numpy(action))
         np.testing.assert_array_equal(observation, step.observation)
-        np.testing.assert_array_equal(reward, step.reward.astype(np.float32))
-        np.testing.assert_array_equal(done, step.terminated | step.truncated)
+        np.testing.assert_array_equal(reward, step.reward.float())
+        np.testing.assert_array_equal(done, step.done)
         for env in np.flatnonzero(done):
             ends += 1
             last = infos[env]["terminal_observation"]

@@ -1,0 +1,161 @@
+"""One process's share of Gymnasium's environments; knows nothing of torch, which is slow to import.
+
+Every episode is played in a *fresh* environment, seeded by (seed, environment, episode). A used
+BipedalWalker does not reset reproducibly (Box2D's world keeps memory of earlier bodies), and
+Box2D's world cannot be saved. But a fresh one that is fed the same actions goes the same way to
+the last bit. So the state of an environment is the number of its episode and the actions taken in
+it, and to restore it is to play them again (about 0.1 s an environment).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import traceback
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bipedal.engines.reference import make_env
+from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, FloatArray
+
+
+class Slot:
+    """One environment of a chunk: its current episode and what was done in it."""
+
+    def __init__(self, env_id: str, seed: int, index: int) -> None:
+        """Nothing is made before the first episode."""
+        self.env_id = env_id
+        self.seed = seed
+        self.index = index
+        self.episode = -1
+        self.actions: list[FloatArray] = []
+
+    def next_episode(self) -> FloatArray:
+        """Begin the following episode in a fresh environment; returns its first observation."""
+        self.episode += 1
+        self.actions = []
+        self.env = make_env(self.env_id)
+        seed = np.random.SeedSequence([self.seed, self.index, self.episode]).generate_state(1)[0]
+        observation, _ = self.env.reset(seed=int(seed))
+        self.hull = self.env.unwrapped.hull  # type: ignore[attr-defined]
+        self.start_x = float(self.hull.position.x)
+        return np.asarray(observation, dtype=np.float32)
+
+    def step(self, action: FloatArray) -> tuple[FloatArray, float, bool, bool]:
+        """Play one action (4,), kept for `replay`."""
+        action = action.copy()
+        self.actions.append(action)
+        observation, reward, terminated, truncated, _ = self.env.step(action)
+        return observation, float(reward), terminated, truncated
+
+    def replay(self, episode: int, actions: FloatArray) -> FloatArray:
+        """Begin an episode and play `actions` (L, 4) in it; returns the last observation."""
+        self.episode = episode - 1
+        observation = self.next_episode()
+        for action in actions:
+            observation = self.step(action)[0]
+        return observation
+
+
+LAYOUT: Mapping[str, tuple[int, type]] = {
+    "action": (ACTION_DIM, np.float32),
+    "observation": (OBSERVATION_DIM, np.float32),
+    "final_observation": (OBSERVATION_DIM, np.float32),
+    "reward": (1, np.float64),
+    "terminated": (1, np.bool_),
+    "truncated": (1, np.bool_),
+    "distance": (1, np.float64),
+}
+"""Width of a row and type of the arrays that are exchanged."""
+
+
+class Arrays:
+    """The memory through which the engine and its worker processes exchange a step."""
+
+    def __init__(self, num_envs: int) -> None:
+        """Make room for `num_envs` rows of each array."""
+        context = multiprocessing.get_context("spawn")
+        self.num_envs = num_envs
+        self.raw = {
+            name: context.RawArray("b", num_envs * width * np.dtype(dtype).itemsize)
+            for name, (width, dtype) in LAYOUT.items()
+        }
+
+    def view(self, name: str, rows: slice) -> npt.NDArray[Any]:
+        """Rows of one array, shared, (n, width) or (n,)."""
+        width, dtype = LAYOUT[name]
+        array: npt.NDArray[Any] = np.frombuffer(self.raw[name], dtype=dtype)
+        return (array.reshape(-1, width) if width > 1 else array)[rows]
+
+
+class Chunk:
+    """Some of the environments, stepped one after another in one process."""
+
+    def __init__(self, env_id: str, seed: int, arrays: Arrays, rows: slice) -> None:
+        """Take on the environments with these rows."""
+        self.slots = [Slot(env_id, seed, index) for index in range(rows.start, rows.stop)]
+        self.action = arrays.view("action", rows)
+        self.observation = arrays.view("observation", rows)
+        self.final_observation = arrays.view("final_observation", rows)
+        self.reward = arrays.view("reward", rows)
+        self.terminated = arrays.view("terminated", rows)
+        self.truncated = arrays.view("truncated", rows)
+        self.distance = arrays.view("distance", rows)
+
+    def reset(self) -> None:
+        """Begin episode 0 in all of them."""
+        for row, slot in enumerate(self.slots):
+            slot.episode = -1
+            self.observation[row] = slot.next_episode()
+
+    def step(self) -> None:
+        """Play the actions that lie in the arrays; write the answers beside them."""
+        for row, slot in enumerate(self.slots):
+            observation, reward, terminated, truncated = slot.step(self.action[row])
+            self.final_observation[row] = observation
+            self.reward[row] = reward
+            self.terminated[row] = terminated
+            self.truncated[row] = truncated
+            self.distance[row] = slot.hull.position.x - slot.start_x
+            if terminated or truncated:
+                observation = slot.next_episode()
+            self.observation[row] = observation
+
+    def state(self) -> list[tuple[int, FloatArray]]:
+        """Episode number and actions so far (L, 4) of each."""
+        return [
+            (slot.episode, np.array(slot.actions, dtype=np.float32).reshape(-1, ACTION_DIM))
+            for slot in self.slots
+        ]
+
+    def restore(self, state: list[tuple[int, FloatArray]]) -> None:
+        """Play saved episodes again."""
+        for row, (slot, (episode, actions)) in enumerate(zip(self.slots, state, strict=True)):
+            self.observation[row] = slot.replay(episode, actions)
+
+
+STEP, COMMAND, DONE, FAILED = b"s", b"c", b"d", b"f"
+
+
+def serve(env_id: str, seed: int, arrays: Arrays, rows: slice, connection: Connection) -> None:
+    """Serve one chunk in its own process until the other end has gone."""
+    chunk = Chunk(env_id, seed, arrays, rows)
+    try:
+        while True:
+            message = connection.recv_bytes()
+            name, arguments = ("step", ()) if message == STEP else connection.recv()
+            try:
+                result = getattr(chunk, name)(*arguments)
+            except Exception as error:
+                traceback.print_exc()
+                connection.send_bytes(FAILED)
+                connection.send(f"{type(error).__name__}: {error}")
+                return
+            connection.send_bytes(DONE)
+            if message == COMMAND:
+                connection.send(result)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return

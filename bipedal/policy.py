@@ -1,0 +1,191 @@
+"""The policy: networks, observation statistics, history and gain in one thing.
+
+It is the only way from an observation to an action: training, evaluation, video, benchmarks and
+studies all ask a `Policy`. What a network sees is raw observations, normalised with the statistics
+of training, the latest first; what the robot gets is the mean of the actor, tanh(gain * network).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from bipedal.history import LATEST, FrameStack, History
+from bipedal.networks import Actor, Critic
+from bipedal.normalizer import ObservationNormalizer
+from bipedal.walker import OBSERVATION_DIM, WALKER_ID, FloatArray
+
+Statistics = Literal["saved", "none", "fresh"]
+"""Observation statistics: saved with the model, none at all, or estimated anew each episode."""
+
+
+class Policy(nn.Module):
+    """All that turns observations into actions, and their value.
+
+    A policy that looks at earlier observations has a history of the episode that it plays. So one
+    policy plays one episode (`act`) or one set of environments (`act_batch`) at a time; `share`
+    makes another player with the same networks and statistics.
+    """
+
+    def __init__(
+        self,
+        actor: Actor,
+        critic: Critic,
+        normalizer: ObservationNormalizer,
+        frame_stack: FrameStack = LATEST,
+        *,
+        gain: float = 1.0,
+        info: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Put the parts together; nothing is copied.
+
+        `gain` is the factor on the actor's last layer when it acts greedily. `info` is what a model
+        file says of itself: env_id, preset, seed, iteration, timesteps ...
+        """
+        super().__init__()
+        self.actor = actor
+        self.critic = critic
+        self.normalizer = normalizer
+        self.frame_stack = frame_stack
+        self.gain = gain
+        self.info = dict(info or {})
+        self._history: History | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks live."""
+        return self.actor.log_std.device
+
+    @property
+    def env_id(self) -> str:
+        """The environment it was trained in; BipedalWalker-v3 where its file does not say."""
+        return str(self.info.get("env_id", WALKER_ID))
+
+    # Observation to action ------------------------------------------------------------------------
+
+    def network_input(self, frames: Tensor) -> Tensor:
+        """What networks are shown: raw frames (..., F, O) -> normalised (..., F * O) float32."""
+        return cast(Tensor, self.normalizer(frames)).flatten(-2)
+
+    def greedy(self, network_input: Tensor, gain: float | Tensor | None = None) -> Tensor:
+        """Mean action, (..., F * O) -> (..., A) in (-1, 1); a `gain` replaces its own."""
+        return torch.tanh((self.gain if gain is None else gain) * self.actor.net(network_input))
+
+    @torch.no_grad()
+    def act(self, observation: FloatArray) -> FloatArray:
+        """Greedy action (4,) for one raw observation (24,) of the episode, both float32.
+
+        Call `restart` before an episode. One action at a time, on purpose: a batch may be summed in
+        another order, and the last bit of an action decides where a robot stands a thousand
+        timesteps later. Raises `ValueError` for another shape.
+        """
+        if observation.shape != (OBSERVATION_DIM,):
+            raise ValueError(
+                f"act takes one observation ({OBSERVATION_DIM},), not {observation.shape}: "
+                "act_batch takes many"
+            )
+        latest = torch.from_numpy(observation).to(self.device)[None]
+        frames = self._frames(latest, None)[0]
+        return cast(FloatArray, self.greedy(self.network_input(frames)).cpu().numpy())
+
+    @torch.no_grad()
+    def act_batch(
+        self,
+        observations: Tensor,
+        begun: Tensor | None = None,
+        *,
+        gain: float | Tensor | None = None,
+    ) -> Tensor:
+        """Greedy actions (N, 4) for N environments' raw observations (N, 24), on its own device.
+
+        `begun` (N,) bool says where an observation is an episode's first; without it, and for the
+        first call after `restart`, all of them go on or begin together. `gain` may be one number
+        or (N, 1). Raises `ValueError` for another shape.
+        """
+        if observations.dim() != 2 or observations.shape[1] != OBSERVATION_DIM:
+            raise ValueError(
+                f"act_batch takes observations (N, {OBSERVATION_DIM}), not "
+                f"{tuple(observations.shape)}"
+            )
+        return self.greedy(self.network_input(self._frames(observations, begun)), gain)
+
+    def _frames(self, observations: Tensor, begun: Tensor | None) -> Tensor:
+        """Add observations (N, O) to the history; returns what is shown now, (N, F, O)."""
+        if self.frame_stack.frames == 1:
+            return observations[:, None]
+        if self._history is None:
+            self._history = History(self.frame_stack, observations)
+        else:
+            nobody = torch.zeros(len(observations), dtype=torch.bool, device=observations.device)
+            self._history.push(observations, nobody if begun is None else begun)
+        return self._history.frames()
+
+    def restart(self) -> None:
+        """Forget the episode that was played: what comes next is the first of another."""
+        self._history = None
+
+    # Others like it -------------------------------------------------------------------------------
+
+    def share(self) -> Policy:
+        """Another player of this policy: the same networks and statistics, its own history."""
+        return Policy(
+            self.actor,
+            self.critic,
+            self.normalizer,
+            self.frame_stack,
+            gain=self.gain,
+            info=self.info,
+        )
+
+    def with_normalizer(self, normalizer: ObservationNormalizer) -> Policy:
+        """The same networks, shown the world through other statistics."""
+        policy = self.share()
+        policy.normalizer = normalizer.to(self.device)
+        return policy
+
+    def with_statistics(self, statistics: Statistics) -> Policy:
+        """The same networks through their own statistics, none, or ones estimated on the way."""
+        if statistics == "fresh":
+            return _FreshStatistics(self)
+        if statistics == "none":
+            return self.with_normalizer(ObservationNormalizer((OBSERVATION_DIM,)))
+        return self.share()
+
+    def with_gain_in_weights(self) -> Policy:
+        """The same greedy policy with a gain of 1, as model files hold it."""
+        policy = self.share()
+        if self.gain != 1.0:
+            policy.actor = copy.deepcopy(self.actor)
+            policy.actor.scale_output(self.gain)
+            policy.gain = 1.0
+        return policy
+
+
+class _FreshStatistics(Policy):
+    """A policy that starts each episode knowing nothing of the world's scale.
+
+    What a new `NormalizeObservation` wrapper around an evaluation environment does: it forgets
+    the training statistics and estimates others on the way.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(
+            policy.actor,
+            policy.critic,
+            ObservationNormalizer((OBSERVATION_DIM,)).to(policy.device),
+            policy.frame_stack,
+            gain=policy.gain,
+            info=policy.info,
+        )
+
+    def act(self, observation: FloatArray) -> FloatArray:
+        self.normalizer.update(torch.from_numpy(observation).to(self.device)[None])
+        return super().act(observation)
+
+    def restart(self) -> None:
+        super().restart()
+        self.normalizer = ObservationNormalizer((OBSERVATION_DIM,)).to(self.device)
