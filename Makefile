@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test lint proofs parity pretrained pretrained-hardcore clean
+.PHONY: train test lint proofs parity lock pretrained pretrained-hardcore clean
 
 train: $(VENV)/installed
 	$(BIN)/bipedal train
@@ -23,6 +23,11 @@ proofs: $(VENV)/installed-dev
 # The engine's proof of parity with Gymnasium: about 25 minutes. Writes results/parity*.
 parity: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/parity.py
+
+# Write down the versions in .venv. A local label (+cpu) names a build that others may not have.
+lock: $(VENV)/installed-dev
+	@echo "# The development environment, written by make lock." > requirements-dev.lock
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//' >> requirements-dev.lock
 
 # Put the run runs/pretrained-NAME in the place of pretrained:NAME.
 define publish
