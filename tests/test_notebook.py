@@ -9,6 +9,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from bipedal.presets import PRESETS
+
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "RL_Bipedal_Locomotion.ipynb"
 
 
@@ -18,6 +20,15 @@ def test_is_valid_and_saved_without_outputs() -> None:
     for cell in notebook.cells:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
+
+
+def test_its_advice_can_be_followed() -> None:
+    """It names presets that exist, trains Hardcore from nothing, and leaves no blank to fill in."""
+    text = "\n".join(cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells)
+    presets = re.findall(r"--preset (\S+)", text)
+    assert presets[0] == "hardcore"
+    assert set(presets) <= set(PRESETS)
+    assert "ADDRESS" not in text
 
 
 def test_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
