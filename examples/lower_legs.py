@@ -36,6 +36,7 @@ lying = timesteps = 0
 for seed in range(first, first + episodes):
     env = gym.make(env_id)
     walker: Any = env.unwrapped
+    policy.restart()
     observation, done = env.reset(seed=seed)[0], False
     while not done:
         observation, _, terminated, truncated, _ = env.step(policy.act(observation))

@@ -9,9 +9,14 @@ Importing this tells Gymnasium of `bipedal/BipedalWalker-v3` and
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from gymnasium.envs.registration import register, registry, spec
 
-from bipedal.walker import ENV_IDS, VectorEngine
+from bipedal.walker import ENV_IDS, WALKER_ID, VectorEngine
+
+if TYPE_CHECKING:
+    from bipedal.engines.vector_env import WalkerVectorEnv
 
 
 def make_engine(name: str, env_id: str, num_envs: int, seed: int) -> VectorEngine:
@@ -26,6 +31,16 @@ def make_engine(name: str, env_id: str, num_envs: int, seed: int) -> VectorEngin
     from bipedal.engines.warp import WarpEngine
 
     return WarpEngine(env_id, num_envs, seed)
+
+
+def make_vec(env_id: str = WALKER_ID, num_envs: int = 1, **options: Any) -> WalkerVectorEnv:
+    """Make N walkers as a `gymnasium.vector.VectorEnv`, on the batched engine.
+
+    `options` are those of `WarpEngine`: device, threads.
+    """
+    from bipedal.engines.vector_env import WalkerVectorEnv
+
+    return WalkerVectorEnv(num_envs, env_id=env_id, **options)
 
 
 for _env_id in ENV_IDS:
