@@ -190,8 +190,8 @@ class Collector:
         values.copy_(critic(rollout.observations))
         next_values[:-1] = values[1:]
         next_values[-1] = critic(policy.network_input(self._history.frames()))
-        for t, env in (rollout.done & ~rollout.terminated).nonzero().tolist():
-            next_values[t, env] = critic(policy.network_input(self._raw.final_frames[t, env]))
+        truncated = rollout.done & ~rollout.terminated
+        next_values[truncated] = critic(policy.network_input(self._raw.final_frames[truncated]))
 
     def _ended_episodes(self, fell: Tensor) -> list[EpisodeStatistics]:
         """Read out the episodes that ended in this rollout, in the order of their ends."""
