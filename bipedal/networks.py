@@ -97,8 +97,13 @@ class Actor(nn.Module):
         last.bias.mul_(gain)
 
     def bounded_log_std(self) -> Tensor:
-        """Logarithm of the standard deviation of each action, (action_dim,), within its bounds."""
-        return self.log_std.clamp(*map(math.log, self.std_bounds))
+        """Logarithm of the standard deviation of each action, (action_dim,), within its bounds.
+
+        Between equal bounds it is a constant, and takes no part in the gradient's norm.
+        """
+        low, high = map(math.log, self.std_bounds)
+        log_std = self.log_std.detach() if low == high else self.log_std
+        return log_std.clamp(low, high)
 
     @torch.no_grad()
     def project_log_std(self) -> None:

@@ -5,7 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from bipedal.networks import Activation, Actor, Critic, flatten_parameters
+from bipedal.networks import (
+    Activation,
+    Actor,
+    Critic,
+    flatten_parameters,
+    gaussian_log_prob,
+)
 
 
 def make_actor(**options: object) -> Actor:
@@ -112,3 +118,15 @@ class TestFlattenParameters:
         self.flattened.load_state_dict(other.state_dict())
         expected = torch.cat([p.detach().flatten() for p in other.parameters()])
         assert torch.equal(self.vector.detach(), expected)
+
+
+@pytest.mark.parametrize(("std_max", "learns"), [(0.4, False), (0.5, True)])
+def test_a_pinned_deviation_gets_no_gradient(std_max: float, learns: bool) -> None:
+    actor = Actor(3, 2, hidden_sizes=(4,), initial_log_std=-5.0, std_min=0.4, std_max=std_max)
+    actor.project_log_std()
+    actor.log_std.grad = torch.zeros(2)
+    action = torch.tensor([[1.0, 2.0]])
+    mean = actor(torch.zeros(1, 3))
+    log_prob = gaussian_log_prob(mean, actor.bounded_log_std(), action)
+    log_prob.sum().backward()  # type: ignore[no-untyped-call]
+    assert bool(actor.log_std.grad.any()) == learns
