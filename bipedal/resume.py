@@ -17,8 +17,7 @@ def state_path(run_dir: Path) -> Path:
 
 def save_run(trainer: Trainer) -> None:
     """Write the state of a run. Reads it only: a run that saves goes on as if it had not."""
-    selection, policy = trainer.selection, trainer.policy
-    curriculum = trainer.curriculum
+    policy, curriculum = trainer.policy, trainer.curriculum
     save_state(
         state_path(trainer.run_dir),
         {
@@ -27,8 +26,7 @@ def save_run(trainer: Trainer) -> None:
             "episodes": trainer.episodes,
             "elapsed": trainer.elapsed,
             "recent_returns": list(trainer.recent_returns),
-            "best_return": selection.best_return,
-            "solved": selection.solved,
+            "selection": trainer.selection.state(),
             "gain": policy.gain,
             "std_bounds": list(policy.actor.std_bounds),
             "actor": policy.actor.state_dict(),
@@ -64,8 +62,7 @@ def _restore(trainer: Trainer, state: dict[str, Any]) -> None:
     trainer.episodes = state["episodes"]
     trainer.elapsed = state["elapsed"]
     trainer.recent_returns.extend(state["recent_returns"])
-    trainer.selection.best_return = state["best_return"]
-    trainer.selection.solved = state["solved"]
+    trainer.selection.restore(state["selection"])
     trainer.policy.gain = state["gain"]
     std_min, std_max = state["std_bounds"]
     actor.std_bounds = (std_min, std_max)

@@ -48,12 +48,17 @@ def play_episodes(
     """Play one episode in each of the engine's environments, which begin with `seed`.
 
     The environments are shared out evenly among `gains`, in that order; the mean action is
-    tanh(gain · network). Returns the episodes of each gain.
+    tanh(gain · network). All gains play the same terrains, so that they differ in nothing else.
+    Returns the episodes of each gain.
     """
     player = policy.share()
     share = engine.num_envs // len(gains)
     gain = torch.tensor(gains, device=policy.device).repeat_interleave(share)[:, None]
-    observation = engine.reset(seed).to(policy.device)
+    engine.reset(seed)
+    beginnings = engine.snapshot(range(share))
+    for first in range(share, share * len(gains), share):
+        engine.restore_rows(range(first, first + share), beginnings)
+    observation = engine.observation.to(policy.device)
     boxes = engine.boxes()
     returns, lengths, fell, distances = _empty_totals(engine)
     running = torch.ones_like(fell)

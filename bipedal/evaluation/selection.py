@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -161,6 +161,7 @@ class Selection:
         self._evaluator = make_evaluator(config)
         self.best_return = -math.inf
         self.solved = False
+        self._parts = 0  # of confirmations, all attempts together
 
     def is_best(self, mean_return: float) -> bool:
         """Whether a model with this mean return is better than all before; remembers it if so."""
@@ -195,22 +196,36 @@ class Selection:
     def confirm(self, policy: Policy, result: Result) -> bool:
         """Whether the environment is solved, and that ends the run; then this model is the best.
 
-        Plays CONFIRMATION_EPISODES, and gives up as soon as their mean is below the threshold.
+        Plays CONFIRMATION_EPISODES on terrains that the run has not played before, and gives up as
+        soon as their mean is below the threshold.
         """
         looks_solved = result.mean_return >= REWARD_THRESHOLD
         if self._evaluator is None or not (self._config.stop_when_solved and looks_solved):
             return False
         returns: npt.NDArray[np.float64] = np.empty(0)
-        part = 0
         while len(returns) < CONFIRMATION_EPISODES:
-            returns = np.concatenate([returns, self._evaluator.returns(policy, part)])
+            returns = np.concatenate([returns, self._evaluator.returns(policy, self._parts)])
+            self._parts += 1
             if returns.mean() < REWARD_THRESHOLD:
                 return False
-            part += 1
         self.solved = is_confirmed(returns, REWARD_THRESHOLD)
         if self.solved:
             self.best_return = float(returns.mean())
         return self.solved
+
+    def state(self) -> dict[str, Any]:
+        """What an exact resume needs."""
+        return {
+            "best_return": self.best_return,
+            "solved": self.solved,
+            "confirmation_parts": self._parts,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a saved state."""
+        self.best_return = state["best_return"]
+        self.solved = state["solved"]
+        self._parts = state["confirmation_parts"]
 
     def close(self) -> None:
         """Free the evaluator's threads and processes."""

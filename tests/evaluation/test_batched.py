@@ -1,6 +1,8 @@
 """Greedy episodes on an engine whose every number is known, and against Gymnasium."""
 
 import copy
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,6 +41,16 @@ class ScriptedEngine:
         self.seeds.append(seed)
         self.time = torch.zeros(self.num_envs, dtype=torch.int64)
         return self._seen()
+
+    @property
+    def observation(self) -> Tensor:
+        return self._seen()
+
+    def snapshot(self, rows: Iterable[int]) -> dict[str, Tensor]:
+        return {"time": self.time[list(rows)]}
+
+    def restore_rows(self, rows: Iterable[int], snapshot: dict[str, Tensor]) -> None:
+        self.time[list(rows)] = snapshot["time"]
 
     def _seen(self) -> Tensor:
         return self.time[:, None].repeat(1, OBSERVATION_DIM).float()
@@ -87,6 +99,15 @@ def test_the_environments_are_shared_out_among_the_gains() -> None:
     engine = ScriptedEngine(lengths=(2, 3, 4, 5), fall=(False,) * 4)
     first, second = play(engine, gains=(1.0, 0.5))
     assert (first.lengths.tolist(), second.lengths.tolist()) == ([2, 3], [4, 5])
+
+
+def test_all_gains_play_the_same_terrains() -> None:
+    """With equal gains the episodes are equal, terrain, push and all."""
+    policy = load_model("pretrained:hardcore")
+    with closing(WarpEngine("BipedalWalkerHardcore-v3", 6, 0)) as engine:
+        first, second = play_episodes(policy, engine, 5, (0.4, 0.4))
+        assert first.returns.tolist() == second.returns.tolist()
+        assert len(set(first.returns.tolist())) == 3
 
 
 def test_a_gain_is_a_factor_on_the_last_layer() -> None:

@@ -97,7 +97,7 @@ class Scripted:
 
     def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
         self.played.append(part)
-        return np.array(self.parts[part] * 100)
+        return np.array(self.parts[part % len(self.parts)] * 100)
 
     def close(self) -> None:
         pass
@@ -135,6 +135,19 @@ def test_a_confirmation_gives_up_early(scripted: Scripted, walker: Policy) -> No
     ours = Selection(config_with())
     assert not ours.confirm(walker, Result({}, 301.0, 1.0))
     assert scripted.played == [0]
+
+
+def test_every_attempt_at_a_confirmation_plays_other_terrains_also_after_a_resume(
+    scripted: Scripted, walker: Policy
+) -> None:
+    scripted.parts = ([299.0, 300.0],)
+    ours = Selection(config_with())
+    for _ in range(2):
+        assert not ours.confirm(walker, Result({}, 301.0, 1.0))
+    resumed = Selection(config_with())
+    resumed.restore(ours.state())
+    assert not resumed.confirm(walker, Result({}, 301.0, 1.0))
+    assert scripted.played == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
