@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,23 @@ COMPILING = "Compiling the walker's physics for this machine: about half a minut
 
 Snapshot = Mapping[str, Tensor]
 """Everything about some environments: a row of bytes (uint8) for each, by the name of the array."""
+
+
+class Kinematics(NamedTuple):
+    """How R robots stand and move; bodies and joints are numbered as in `physics/robot.py`."""
+
+    center: npt.NDArray[np.float32]
+    """(R, 5, 2) m, centres of mass."""
+    angle: npt.NDArray[np.float32]
+    """(R, 5) rad"""
+    velocity: npt.NDArray[np.float32]
+    """(R, 5, 2) m/s, of the centres of mass."""
+    spin: npt.NDArray[np.float32]
+    """(R, 5) rad/s"""
+    touching: npt.NDArray[np.bool_]
+    """(R, 5) which bodies truly touch the ground; observations 8 and 13 say something else."""
+    torque: npt.NDArray[np.float32]
+    """(R, 4) N m, what the motors applied in the last step."""
 
 
 _starting = threading.Lock()
@@ -293,14 +310,34 @@ class WarpEngine:
 
     # What one cannot see in an observation --------------------------------------------------------
 
+    def kinematics(self, rows: Iterable[int]) -> Kinematics:
+        """How the robots of some environments stand and move; of one that was just done, the next.
+
+        The next episode begins in the step in which the last one ends.
+        """
+        index = self._checked(rows)
+        body = self.walkers.body.numpy()[index]
+        contact = self.walkers.contact.numpy()[index]
+        count = self.walkers.contact_count.numpy()[index]
+        real = (contact["touching"] == 1) & (np.arange(contact.shape[1]) < count[:, None])
+        numbers = np.arange(NUM_BODIES)[:, None]
+        return Kinematics(
+            center=body["center"],
+            angle=body["angle"],
+            velocity=body["velocity"],
+            spin=body["spin"],
+            touching=(real[:, None] & (contact["body"][:, None] == numbers)).any(axis=2),
+            torque=self.walkers.joint.numpy()["motor_impulse"][index] / np.float32(DT),
+        )
+
     def poses(self) -> npt.NDArray[np.float32]:
         """Centre of mass and angle of every body (N, 5, 3): m, m, rad.
 
         Bodies: hull, upper leg 0, lower leg 0, upper leg 1, lower leg 1. Of an environment that
         was just done these are already the next episode's; so with the two methods that follow.
         """
-        body = self.walkers.body.numpy()[: self.num_envs]
-        return np.concatenate([body["center"], body["angle"][..., None]], axis=-1)
+        moving = self.kinematics(range(self.num_envs))
+        return np.concatenate([moving.center, moving.angle[..., None]], axis=-1)
 
     def boxes(self) -> list[npt.NDArray[np.float32]]:
         """Stumps, stairs and pit walls of each environment's current terrain: N arrays (B, 4).
@@ -313,18 +350,11 @@ class WarpEngine:
 
     def touching(self) -> npt.NDArray[np.bool_]:
         """Which bodies (N, 5) truly touch the ground; observations 8 and 13 say something else."""
-        contact = self.walkers.contact.numpy()[: self.num_envs]
-        count = self.walkers.contact_count.numpy()[: self.num_envs]
-        valid = np.arange(contact.shape[1]) < count[:, None]
-        real = valid & (contact["touching"] == 1)
-        return np.stack(
-            [(real & (contact["body"] == body)).any(axis=1) for body in range(NUM_BODIES)], axis=1
-        )
+        return self.kinematics(range(self.num_envs)).touching
 
     def joint_torques(self) -> npt.NDArray[np.float32]:
         """What the motors applied in the last step (N, 4) in N m: hip, knee of leg 0, then 1."""
-        impulse: npt.NDArray[np.float32] = self.walkers.joint.numpy()["motor_impulse"]
-        return impulse[: self.num_envs] / np.float32(DT)
+        return self.kinematics(range(self.num_envs)).torque
 
     # Launches -------------------------------------------------------------------------------------
 

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from bipedal.engines.warp import WarpEngine
+from bipedal.evaluation.engine_recorder import EngineRecorder
+from bipedal.evaluation.gait import Gait, analyse
 from bipedal.evaluation.obstacles import NONE, Crossings, count_crossings, find_obstacles
 from bipedal.evaluation.score import summarise_episodes
 from bipedal.physics.constants import START_X
@@ -35,6 +37,8 @@ class Episodes:
     """(E,) metres walked."""
     crossings: Crossings
     """Obstacles that they met and crossed."""
+    gaits: Sequence[Gait]
+    """How the robots moved in the first few of them."""
 
     def summary(self) -> dict[str, float]:
         """Mean return and so on, by the names of `evaluate --json`."""
@@ -43,13 +47,18 @@ class Episodes:
 
 @torch.no_grad()
 def play_episodes(
-    policy: Policy, engine: WarpEngine, seed: int, gains: Sequence[float] = (1.0,)
+    policy: Policy,
+    engine: WarpEngine,
+    seed: int,
+    gains: Sequence[float] = (1.0,),
+    *,
+    gaits: int = 0,
 ) -> list[Episodes]:
     """Play one episode in each of the engine's environments, which begin with `seed`.
 
     The environments are shared out evenly among `gains`, in that order; the mean action is
     tanh(gain · network). All gains play the same terrains, so that they differ in nothing else.
-    Returns the episodes of each gain.
+    Returns the episodes of each gain, the first `gaits` of them with their gait.
     """
     player = policy.share()
     share = engine.num_envs // len(gains)
@@ -60,11 +69,15 @@ def play_episodes(
         engine.restore_rows(range(first, first + share), beginnings)
     observation = engine.observation.to(policy.device)
     boxes = engine.boxes()
+    parts = [range(first, first + share) for first in range(0, share * len(gains), share)]
+    recorders = [EngineRecorder(engine, part[:gaits]) for part in parts] if gaits else []
     returns, lengths, fell, distances = _empty_totals(engine)
     running = torch.ones_like(fell)
     while running.any():
         actions = player.act_batch(observation, gain=gain)
         step = engine.step(actions.to(engine.device))
+        for recorder in recorders:
+            recorder.record(step)
         returns += torch.where(running, step.reward, 0.0)
         lengths += running
         ended = running & step.done
@@ -76,15 +89,17 @@ def play_episodes(
         count_crossings(find_obstacles(standing), START_X + walked)
         for standing, walked in zip(boxes, distances.tolist(), strict=True)
     ]
+    recorded = [recorder.finish() for recorder in recorders] or [[] for _ in parts]
     return [
         Episodes(
-            returns[part].cpu().numpy(),
-            lengths[part].cpu().numpy(),
-            fell[part].cpu().numpy(),
-            distances[part].cpu().numpy(),
-            sum(crossings[part], NONE),
+            returns[part.start : part.stop].cpu().numpy(),
+            lengths[part.start : part.stop].cpu().numpy(),
+            fell[part.start : part.stop].cpu().numpy(),
+            distances[part.start : part.stop].cpu().numpy(),
+            sum(crossings[part.start : part.stop], NONE),
+            [analyse(trajectory) for trajectory in trajectories],
         )
-        for part in (slice(index * share, (index + 1) * share) for index in range(len(gains)))
+        for part, trajectories in zip(parts, recorded, strict=True)
     ]
 
 

@@ -58,7 +58,7 @@ def run_episode(
     act = begin(policy)
     env = make_env(env_id)
     observation, _ = env.reset(seed=seed)
-    recorder = TrajectoryRecorder(env, seed)
+    recorder = TrajectoryRecorder(env)
     terminated = truncated = False
     episodic_return = 0.0
     while not (terminated or truncated):

@@ -1,7 +1,7 @@
 """Which model of a run is the best, and whether the run may stop.
 
 An evaluator plays greedy episodes while a run trains: on the batched engine, in a fraction of a
-second, or in Gymnasium, with a gait analysis, in tens of seconds. What it returns steers the run
+second, or in Gymnasium, in tens of seconds; both analyse the gait. What it returns steers the run
 and is never a score.
 """
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from bipedal.config import TrainConfig
 from bipedal.engines.warp import WarpEngine
 from bipedal.evaluation.batched import play_episodes
+from bipedal.evaluation.gait import summarise
 from bipedal.evaluation.score import Evaluation, evaluate, worker_pool
 from bipedal.logs import Row
 from bipedal.policy import Policy
@@ -28,6 +29,8 @@ EVALUATION_SEED = 2_000_000
 CONFIRMATION_SEED = 3_000_000
 CONFIRMATION_EPISODES = 384
 """Other terrains, and many more of them, decide whether a run that looks solved is."""
+GAIT_EPISODES = 4
+"""Episodes of an evaluation on the batched engine whose gait is analysed."""
 GREEDY_GAINS = (1.0, 0.8, 0.65)
 """Candidates for the gain of the greedy policy, the factor on the actor's last layer.
 
@@ -70,16 +73,23 @@ class EngineEvaluator:
     def __init__(self, env_id: str, episodes: int) -> None:
         """Make room for `episodes` episodes with each gain."""
         self._env_id = env_id
+        self._gaits = min(GAIT_EPISODES, episodes)
         self._engine = WarpEngine(env_id, episodes * len(GREEDY_GAINS), EVALUATION_SEED)
 
     def evaluate(self, policy: Policy) -> Result:
         """Play some episodes with every gain there is to try."""
-        played = play_episodes(policy, self._engine, EVALUATION_SEED, GREEDY_GAINS)
+        played = play_episodes(
+            policy, self._engine, EVALUATION_SEED, GREEDY_GAINS, gaits=self._gaits
+        )
         summaries = [episodes.summary() for episodes in played]
         best = max(range(len(summaries)), key=lambda index: summaries[index]["mean_return"])
         gain = GREEDY_GAINS[best]
-        crossed = _columns(self._env_id, played[best].crossings.rates())
-        row = {**summaries[best], **crossed, "gain": gain}
+        row = {
+            **summaries[best],
+            **_crossed(self._env_id, played[best].crossings.rates()),
+            **_gait(summarise(played[best].gaits)),
+            "gain": gain,
+        }
         return Result(row, summaries[best]["mean_return"], gain)
 
     def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
@@ -104,13 +114,12 @@ class GymnasiumEvaluator:
     def evaluate(self, policy: Policy) -> Result:
         """Play some episodes and analyse their gait."""
         result = self._play(policy, EVALUATION_SEED)
-        gait = {
-            f"gait/{name}": math.nan if value is None else value
-            for name, value in result.gait().items()
-            if not isinstance(value, dict)
+        row = {
+            **result.summary(),
+            **_crossed(self._env_id, result.crossed()),
+            **_gait(result.gait()),
         }
-        crossed = _columns(self._env_id, result.crossed())
-        return Result({**result.summary(), **crossed, **gait}, result.mean_return, 1.0)
+        return Result(row, result.mean_return, 1.0)
 
     def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
         """Play a part of the confirmation's episodes."""
@@ -127,7 +136,16 @@ class GymnasiumEvaluator:
             self._pool.shutdown(cancel_futures=True)
 
 
-def _columns(env_id: str, crossed: Mapping[str, float | None]) -> dict[str, float]:
+def _gait(summary: Mapping[str, Any]) -> Row:
+    """A summary of gaits as columns."""
+    return {
+        f"gait/{name}": math.nan if value is None else value
+        for name, value in summary.items()
+        if not isinstance(value, dict)
+    }
+
+
+def _crossed(env_id: str, crossed: Mapping[str, float | None]) -> Row:
     """Shares of obstacles crossed as columns, where there are obstacles."""
     if env_id != HARDCORE_ID:
         return {}

@@ -38,8 +38,6 @@ MASS = (5 * 976 + 2 * 8 * 34 + 2 * (0.8 * 8) * 34) / _SCALE**2  # 6.51
 class Trajectory:
     """One episode of T timesteps; row t is the state after timestep t."""
 
-    env_id: str
-    seed: int
     foot_contact: Bools  # (T, 2) a lower leg touches the terrain
     upper_contact: Bools  # (T, 2) an upper leg touches the terrain
     foot_position: Floats  # (T, 2, 2) m, [t, foot, x or y], world position of the lower-leg tips
@@ -68,8 +66,8 @@ class TrajectoryRecorder:
     under the hull, the floor of a pit over a pit (1.87 m below its rim), else the terrain edges.
     """
 
-    def __init__(self, env: Any, seed: int) -> None:
-        """Look up what every timestep needs in `env`, just reset with `seed`."""
+    def __init__(self, env: Any) -> None:
+        """Look up what every timestep needs in `env`, just reset."""
         walker = env.unwrapped
         self._walker = walker
         self._hull = walker.hull
@@ -78,8 +76,6 @@ class TrajectoryRecorder:
         self._joints = tuple(walker.joints)
         self._edges = np.array([walker.terrain_x, walker.terrain_y], dtype=np.float64)
         self._boxes = terrain_boxes(walker) if walker.hardcore else np.empty((0, 4))
-        self._env_id = "" if env.spec is None else str(env.spec.id)
-        self._seed = seed
         self._start_x = float(self._hull.position.x)
         self._contacts: list[tuple[bool, ...]] = []
         self._states: list[tuple[float, ...]] = []
@@ -118,34 +114,60 @@ class TrajectoryRecorder:
         """
         if not self._states:
             raise ValueError("an episode needs at least one recorded timestep")
-        contacts = np.array(self._contacts, dtype=np.bool_)
-        states = np.array(self._states, dtype=np.float64)
-        lower_legs = states[:, 5:11].reshape(-1, 2, 3)  # [t, foot, (x, y, angle)]
-        angle = lower_legs[:, :, 2]
-        to_tip = SEGMENT_LENGTH / 2 * np.stack([np.sin(angle), -np.cos(angle)], axis=-1)
-        knee = lower_legs[:, :, :2] - to_tip
-        off_the_end = bool(states[-1, 0] < 0)
-        return Trajectory(
-            env_id=self._env_id,
-            seed=self._seed,
-            foot_contact=contacts[:, :2],
-            upper_contact=contacts[:, 2:],
-            foot_position=lower_legs[:, :, :2] + to_tip,
-            knee_height=knee[:, :, 1] - _ground_height(knee[:, :, 0], self._edges, self._boxes),
-            hull_position=states[:, 0:2],
-            hull_velocity=states[:, 2:4],
-            hull_angle=states[:, 4],
-            ground_height=_ground_height(states[:, 0], self._edges, self._boxes),
-            joint_angles=states[:, 11:15],
-            joint_speeds=states[:, 15:19],
-            joint_torques=states[:, 19:23],
-            rewards=states[:, 23],
+        off_the_end = self._states[-1][0] < 0
+        return make_trajectory(
+            np.array(self._contacts, dtype=np.bool_),
+            np.array(self._states, dtype=np.float64),
+            edges=self._edges,
             boxes=self._boxes,
             start_x=self._start_x,
             terminated=bool(terminated),
             truncated=bool(truncated),
             fell=bool(terminated) and (bool(self._walker.game_over) or off_the_end),
         )
+
+
+def make_trajectory(
+    contacts: Bools,
+    states: Floats,
+    *,
+    edges: Floats,
+    boxes: Floats,
+    start_x: float,
+    terminated: bool,
+    truncated: bool,
+    fell: bool,
+) -> Trajectory:
+    """Put a trajectory of T timesteps together.
+
+    `contacts` (T, 4): lower leg 0 and 1, upper leg 0 and 1. `states` (T, 24): the hull's origin x
+    and y, its velocity x and y, its angle; x, y and angle of lower leg 0, of lower leg 1; angles of
+    the four joints, their speeds, their torques; the reward. `edges` (2, M): x and y of the ground
+    line. `boxes` (B, 4) as in `Trajectory`. Units as there.
+    """
+    lower_legs = states[:, 5:11].reshape(-1, 2, 3)  # [t, foot, (x, y, angle)]
+    angle = lower_legs[:, :, 2]
+    to_tip = SEGMENT_LENGTH / 2 * np.stack([np.sin(angle), -np.cos(angle)], axis=-1)
+    knee = lower_legs[:, :, :2] - to_tip
+    return Trajectory(
+        foot_contact=contacts[:, :2],
+        upper_contact=contacts[:, 2:],
+        foot_position=lower_legs[:, :, :2] + to_tip,
+        knee_height=knee[:, :, 1] - _ground_height(knee[:, :, 0], edges, boxes),
+        hull_position=states[:, 0:2],
+        hull_velocity=states[:, 2:4],
+        hull_angle=states[:, 4],
+        ground_height=_ground_height(states[:, 0], edges, boxes),
+        joint_angles=states[:, 11:15],
+        joint_speeds=states[:, 15:19],
+        joint_torques=states[:, 19:23],
+        rewards=states[:, 23],
+        boxes=boxes,
+        start_x=start_x,
+        terminated=terminated,
+        truncated=truncated,
+        fell=fell,
+    )
 
 
 def _touches(body: Any) -> bool:

@@ -47,8 +47,6 @@ def make_trajectory(
     feet = np.zeros((steps, 2, 2))
     feet[:, :, 0] = x[:, None] if foot_x is None else foot_x
     return Trajectory(
-        env_id="BipedalWalker-v3",
-        seed=0,
         foot_contact=contact,
         upper_contact=np.zeros((steps, 2), bool) if upper_contact is None else upper_contact,
         foot_position=feet,
@@ -306,7 +304,7 @@ def make_env(env_id: str = "BipedalWalker-v3") -> gym.Env[Any, Any]:
 def episode(policy: Policy, seed: int, steps: int = 10_000) -> tuple[Trajectory, Gait]:
     env = make_env()
     observation, _ = env.reset(seed=seed)
-    recorder = TrajectoryRecorder(env, seed)
+    recorder = TrajectoryRecorder(env)
     for _ in range(steps):
         observation, reward, terminated, truncated, _ = env.step(policy(observation))
         recorder.record(float(reward))
@@ -385,7 +383,7 @@ class TestRealRobot:
     def test_true_contact_is_not_the_flag(self) -> None:
         env = make_env()
         observation, _ = env.reset(seed=0)
-        recorder = TrajectoryRecorder(env, 0)
+        recorder = TrajectoryRecorder(env)
         controller: Any = BipedalWalkerHeuristics()
         flags = []
         for _ in range(300):
@@ -400,7 +398,7 @@ class TestRealRobot:
     def test_torque_is_the_action_when_the_motor_stalls(self) -> None:
         env = make_env()
         env.reset(seed=0)
-        recorder = TrajectoryRecorder(env, 0)
+        recorder = TrajectoryRecorder(env)
         actions = np.array([0.01, -0.02, -0.01, 0.02])
         for _ in range(5):
             env.step(actions)
@@ -414,7 +412,7 @@ class TestRealRobot:
         env.reset(seed=0)
         walker: Any = env.unwrapped
         hull = walker.hull
-        recorder = TrajectoryRecorder(env, 0)
+        recorder = TrajectoryRecorder(env)
         places = np.linspace(1.03, 90.0, 400)
         surface = []
         for x in places:  # a ray from the sky finds the top of whatever is there
@@ -448,5 +446,5 @@ class TestRealRobot:
         env = make_env()
         env.reset(seed=0)
         with pytest.raises(ValueError, match="at least one"):
-            TrajectoryRecorder(env, 0).finish(terminated=False, truncated=False)
+            TrajectoryRecorder(env).finish(terminated=False, truncated=False)
         env.close()

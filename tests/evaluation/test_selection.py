@@ -11,6 +11,7 @@ import pytest
 from bipedal.checkpoint import load_model
 from bipedal.config import TrainConfig
 from bipedal.evaluation import selection
+from bipedal.evaluation.gait import GaitClass
 from bipedal.evaluation.selection import (
     GREEDY_GAINS,
     EngineEvaluator,
@@ -44,7 +45,8 @@ def test_an_evaluation_tells_the_same_columns(engine: str, walker: Policy) -> No
     }  # fmt: skip
     assert row["mean_return"] == mean_return > 150.0
     assert gain in GREEDY_GAINS
-    assert ("gait/class" in row) == (engine == "gymnasium")
+    assert row["gait/class"] in [kind.value for kind in GaitClass if kind is not GaitClass.FALLEN]
+    assert 0.0 < float(row["gait/duty_factor"]) < 1.0
 
 
 @pytest.mark.parametrize("engine", EVALUATORS)
