@@ -207,7 +207,7 @@ class Collector:
             "engine": dict(self.engine.state()),
             "normalizer": copy.deepcopy(self.policy.normalizer.state_dict()),
             "reward_scaler": copy.deepcopy(self.reward_scaler.state_dict()),
-            "recollection": self._history.state(),
+            "history": self._history.state(),
             "returns": self._returns.clone(),
             "lengths": self._lengths.clone(),
         }
@@ -217,6 +217,6 @@ class Collector:
         self.engine.restore(state["engine"])
         self.policy.normalizer.load_state_dict(state["normalizer"])
         self.reward_scaler.load_state_dict(state["reward_scaler"])
-        self._history.restore(state["recollection"])
+        self._history.restore(state["history"])
         self._returns.copy_(state["returns"])
         self._lengths.copy_(state["lengths"])

@@ -112,7 +112,7 @@ class WarpEngine:
     of threads, nor on the other environments. On one machine the bits are the same; another
     device or processor may round differently.
 
-    An environment that is done begins its next episode in the same step, see `bipedal.envs.Step`.
+    An environment that is done begins its next episode in the same step, see `bipedal.walker.Step`.
     """
 
     def __init__(
