@@ -20,7 +20,15 @@ from bipedal.physics.constants import (
 )
 from bipedal.physics.geometry import Pose, pose_at
 from bipedal.physics.manifold import collide_box, collide_edge
-from bipedal.physics.state import Contact, Ground, Manifold, Robot, Walkers
+from bipedal.physics.state import (
+    Contact,
+    Ground,
+    Manifold,
+    Overflow,
+    Robot,
+    Walkers,
+    note_overflow,
+)
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
@@ -115,7 +123,7 @@ def update_contact(
 
 @wp.func
 def add_contact(walkers: Walkers, env: int, body: int, piece: int):
-    """Append a pair to the list, unless it is there already or the list is full."""
+    """Append a pair to the list, unless it is there already."""
     count = walkers.contact_count[env]
     fresh = Contact()
     fresh.body = body
@@ -129,6 +137,8 @@ def add_contact(walkers: Walkers, env: int, body: int, piece: int):
     if count < MAX_CONTACTS:
         walkers.contact[env, count] = fresh
         walkers.contact_count[env] = count + 1
+    else:
+        note_overflow(walkers.overflow, env, int(Overflow.CONTACTS))
 
 
 @wp.func

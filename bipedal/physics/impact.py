@@ -56,7 +56,7 @@ from bipedal.physics.geometry import (
     to_world,
 )
 from bipedal.physics.position import Motion, integrate, prepare_push, push_contact
-from bipedal.physics.state import Ground, Robot, Walkers
+from bipedal.physics.state import Ground, Overflow, Robot, Walkers, note_overflow
 from bipedal.physics.velocity import prepare_contact, solve_contact
 from bipedal.physics.workspace import (
     Floats,
@@ -406,6 +406,8 @@ def solve_impact(
                     manifold = walkers.contact[env, i].manifold
                     prepare_push(robot, workspace, column, body, slots, manifold)
                     slots += 1
+                else:
+                    note_overflow(walkers.overflow, env, int(Overflow.TOUCHING))
         i -= 1
 
     x = sweep.start_center[0]

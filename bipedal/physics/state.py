@@ -6,13 +6,17 @@ copy of rows, and an environment restored from one goes on bit by bit like the o
 
 from __future__ import annotations
 
+from enum import IntFlag
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import warp as wp
 
 from bipedal.physics.constants import (
     MAX_BOXES,
     MAX_CONTACTS,
+    MAX_TOUCHING,
     NUM_BODIES,
     NUM_JOINTS,
     TERRAIN_LENGTH,
@@ -168,6 +172,43 @@ class Walkers:
     """(N,) timesteps of the episode so far; -1: its first step, part of the reset, is due."""
     episode: wp.array(dtype=wp.int32)
     """(N,) number of the episode."""
+    overflow: wp.array(dtype=wp.int32)
+    """(N,) bits of `Overflow`, set by the kernels and cleared by the engine; not part of a saved
+    state."""
+
+
+class Overflow(IntFlag):
+    """Which fixed-size array was too small for an environment."""
+
+    BOXES = 1
+    """`Ground.box`: a box of the terrain is missing."""
+    CONTACTS = 2
+    """`Walkers.contact`: a body can pass through a piece of ground."""
+    TOUCHING = 4
+    """The workspace's contact slots: a piece of ground does not push a body back."""
+
+
+_TOO_MANY = {
+    Overflow.BOXES: f"more than {MAX_BOXES} boxes in its terrain, the most that fit (MAX_BOXES): "
+    "make its obstacles shorter or rarer",
+    Overflow.CONTACTS: f"more than {MAX_CONTACTS} pairs of a body and a piece of ground near it, "
+    "the most that fit (MAX_CONTACTS): give it a terrain with fewer boxes in one place",
+    Overflow.TOUCHING: f"a body that touches more than {MAX_TOUCHING} pieces of ground, "
+    "the most that fit (MAX_TOUCHING): give it a terrain with fewer boxes in one place",
+}
+
+
+@wp.func
+def note_overflow(overflow: wp.array(dtype=wp.int32), env: int, bit: int):
+    """Set a bit of `Walkers.overflow`; it stays set until the engine has seen it."""
+    overflow[env] = overflow[env] | bit
+
+
+def describe_overflow(overflow: npt.NDArray[np.int32]) -> str:
+    """Say what does not fit in the first environment with a bit set in `overflow` (N,)."""
+    env = int(np.flatnonzero(overflow)[0])
+    bit = next(bit for bit in Overflow if overflow[env] & bit)
+    return f"environment {env} has {_TOO_MANY[bit]}"
 
 
 _SHAPES: dict[str, tuple[int, ...]] = {
@@ -181,6 +222,7 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "contact": (MAX_CONTACTS,),
     "foot_flag": (2,),
     **dict.fromkeys(("solved", "hull_down", "start_force", "start_x", "steps", "episode"), ()),
+    "overflow": (),
 }
 """Of every field, without the first dimension N."""
 

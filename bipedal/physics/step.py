@@ -65,7 +65,7 @@ from bipedal.physics.impact import place, solve_impacts
 from bipedal.physics.lanes import LANES
 from bipedal.physics.lidar import cast_ray
 from bipedal.physics.position import Motion, integrate, prepare_push, solve_positions
-from bipedal.physics.state import Ground, Robot, Walkers
+from bipedal.physics.state import Ground, Overflow, Robot, Walkers, note_overflow
 from bipedal.physics.terrain import generate
 from bipedal.physics.velocity import prepare_contact, prepare_joint, solve_velocities
 from bipedal.physics.workspace import (
@@ -187,6 +187,8 @@ def prepare(
                     dt_ratio,
                 )
                 put(workspace, column, body_field(body, int(B.CONTACTS)), float(slot + 1))
+            else:
+                note_overflow(walkers.overflow, env, int(Overflow.TOUCHING))
         i -= 1
     for joint in range(NUM_JOINTS):
         prepare_joint(robot, walkers, workspace, env, column, joint, action[joint], dt_ratio)
@@ -406,7 +408,7 @@ def reset(
     episode = walkers.episode[env] + 1
     rng = wp.rand_init(int(wp.rand_init(rules.seed, env)), episode)
     if rules.generate_ground == 1:
-        rng = generate(ground, env, difficulty, rng)
+        rng = generate(ground, walkers.overflow, env, difficulty, rng)
         walkers.start_force[env] = wp.randf(rng, -INITIAL_FORCE, INITIAL_FORCE)
     create_body(robot, walkers, env, HULL, START_Y, 0.0)
     upper = START_Y - LEG_HEIGHT / 2.0 - LEG_DOWN

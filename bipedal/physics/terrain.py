@@ -24,7 +24,7 @@ from bipedal.physics.constants import (
     TERRAIN_STARTPAD,
     TERRAIN_STEP,
 )
-from bipedal.physics.state import Ground
+from bipedal.physics.state import Ground, Overflow, note_overflow
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
@@ -94,12 +94,22 @@ _STUMP_HEIGHT, _STAIR_HEIGHT, _STAIR_MIN, _STAIR_MAX, _PIT_WIDTH, _PIT_DEPTH = (
 
 
 @wp.func
-def add_box(ground: Ground, env: int, left: float, bottom: float, right: float, top: float):
+def add_box(
+    ground: Ground,
+    overflow: wp.array(dtype=wp.int32),
+    env: int,
+    left: float,
+    bottom: float,
+    right: float,
+    top: float,
+):
     """Add a box."""
     count = ground.box_count[env]
     if count < MAX_BOXES:
         ground.box[env, count] = wp.vec4(left, bottom, right, top)
         ground.box_count[env] = count + 1
+    else:
+        note_overflow(overflow, env, int(Overflow.BOXES))
 
 
 @wp.func
@@ -124,7 +134,11 @@ def index_boxes(ground: Ground, env: int):
 
 @wp.func
 def generate(
-    ground: Ground, env: int, difficulty: wp.array2d(dtype=float), rng: wp.uint32
+    ground: Ground,
+    overflow: wp.array(dtype=wp.int32),
+    env: int,
+    difficulty: wp.array2d(dtype=float),
+    rng: wp.uint32,
 ) -> wp.uint32:
     """Make an environment's ground; returns the generator's next state."""
     state = int(_GRASS)
@@ -151,8 +165,8 @@ def generate(
             depth = difficulty[env, _PIT_DEPTH] * TERRAIN_STEP
             counter = int(width)
             far = x + TERRAIN_STEP * width
-            add_box(ground, env, x, y - depth, x + TERRAIN_STEP, y)
-            add_box(ground, env, far, y - depth, far + TERRAIN_STEP, y)
+            add_box(ground, overflow, env, x, y - depth, x + TERRAIN_STEP, y)
+            add_box(ground, overflow, env, far, y - depth, far + TERRAIN_STEP, y)
             counter += 2
             rim = y
         elif state == _PIT:
@@ -162,7 +176,9 @@ def generate(
         elif state == _STUMP and oneshot:
             counter = wp.randi(rng, 1, 3)
             size = float(counter) * TERRAIN_STEP
-            add_box(ground, env, x, y, x + size, y + size * difficulty[env, _STUMP_HEIGHT])
+            add_box(
+                ground, overflow, env, x, y, x + size, y + size * difficulty[env, _STUMP_HEIGHT]
+            )
         elif state == _STAIRS and oneshot:
             rise = wp.where(wp.randf(rng) > 0.5, 1.0, -1.0)
             fewest = int(difficulty[env, _STAIR_MIN])
@@ -172,7 +188,9 @@ def generate(
             for s in range(stairs):
                 left = x + float(s * 4) * TERRAIN_STEP
                 top = y + float(s) * stair
-                add_box(ground, env, left, top - TERRAIN_STEP, left + 4.0 * TERRAIN_STEP, top)
+                add_box(
+                    ground, overflow, env, left, top - TERRAIN_STEP, left + 4.0 * TERRAIN_STEP, top
+                )
             counter = stairs * 4
         elif state == _STAIRS:
             n = (float(stairs * 4 - counter) - rise) / 4.0
