@@ -18,12 +18,12 @@ import warp as wp
 from torch import Tensor
 
 from bipedal.engines.crew import Crew
-from bipedal.errors import UserError
+from bipedal.errors import RunFailedError, UserError
 from bipedal.physics.broadphase import Sweep
 from bipedal.physics.constants import DT, NUM_BODIES
 from bipedal.physics.lanes import LANES, Real
 from bipedal.physics.robot import make_robot
-from bipedal.physics.state import Ground, Walkers, fields, make_rows
+from bipedal.physics.state import Ground, Walkers, describe_overflow, fields, make_rows
 from bipedal.physics.step import Outcome, Rules, step_blocks, step_each
 from bipedal.physics.terrain import (
     DIFFICULTIES,
@@ -171,6 +171,7 @@ class WarpEngine:
         self._step = Step(*(wp.to_torch(arrays[name])[:num_envs] for name in Step._fields))
         self._action = wp.to_torch(self._actions)[:num_envs]
         self._closed = False
+        self._overflow = wp.to_torch(self.walkers.overflow)
         self.started = False
         """Whether an episode has begun."""
         self._seed_all(seed)
@@ -268,12 +269,14 @@ class WarpEngine:
 
     def _saved(self) -> dict[str, Any]:
         """The arrays of a snapshot."""
-        return {
+        saved = {
             **fields(self.ground),
             **fields(self.walkers),
             "difficulty": self._difficulty,
             "observation": self._outcome.observation,
         }
+        del saved["overflow"]  # it says what happened and decides nothing
+        return saved
 
     def set_difficulty(self, rows: Iterable[int], difficulty: Difficulty) -> None:
         """Decide how hard the terrains of some environments are, from their next episodes on."""
@@ -417,6 +420,19 @@ class WarpEngine:
             launches[0]()
         else:
             self._crew.run(launches)
+        if self._on_cpu or resetting:
+            self.check_overflow()
+
+    def check_overflow(self) -> None:
+        """Raise `RunFailedError` if an environment did not fit into an array of fixed size.
+
+        Every step on a CPU and every `reset` does this. A step on CUDA does not, because it would
+        have to wait; the flag stays set, so a caller there can check once a rollout.
+        """
+        if self._overflow.any():
+            message = describe_overflow(self._overflow.cpu().numpy())
+            self._overflow.zero_()
+            raise RunFailedError(message)
 
 
 def _make_rules(env_id: str, seed: int) -> Any:
