@@ -10,23 +10,59 @@ import math
 
 import numpy as np
 
-# The walker's world (Gymnasium) ---------------------------------------------------------------
+# Gymnasium: time, motors and senses ---------------------------------------------------------------
 
 FPS = 50
+TIMESTEP = 1.0 / FPS
+"""s, the duration of a timestep as a double, for whatever is computed from an episode."""
+DT = float(np.float32(TIMESTEP))
+"""s, the same rounded to float32, as Box2D has it. The physics uses this one."""
 SCALE = 30.0
-DT = float(np.float32(1.0 / FPS))
-GRAVITY = -10.0
+"""Gymnasium's drawing units in a metre."""
+GRAVITY = 10.0
+"""m/s^2, downwards."""
 MOTOR_TORQUE = 80.0
 """N m, of a motor at full action."""
 HIP_SPEED, KNEE_SPEED = 4.0, 6.0
 """rad/s that the motors aim at."""
 INITIAL_FORCE = 5.0
 """N, largest horizontal force on the hull in the first step."""
+FALL_REWARD = -100.0
+"""Reward of the timestep in which the robot falls, and of no other."""
 LIDAR_RANGE = 160.0 / SCALE
 LIDAR_RAYS = 10
-LEG_DOWN = -8.0 / SCALE
-LEG_WIDTH, LEG_HEIGHT = 8.0 / SCALE, 34.0 / SCALE
 VIEWPORT_WIDTH, VIEWPORT_HEIGHT = 600.0, 400.0
+
+# The robot: bodies in the order in which Gymnasium creates them -----------------------------------
+
+HULL, UPPER_0, LOWER_0, UPPER_1, LOWER_1 = range(5)
+NUM_BODIES, NUM_JOINTS, MAX_VERTICES = 5, 4, 5
+HULL_OUTLINE = ((34.0, -8.0), (34.0, 1.0), (6.0, 9.0), (-30.0, 9.0), (-30.0, -8.0))
+"""In drawing units: Gymnasium's HULL_POLY counter-clockwise from its lowest rightmost corner, as
+Box2D orders it."""
+_HULL_AREA = 0.5 * sum(
+    ax * by - bx * ay
+    for (ax, ay), (bx, by) in zip(HULL_OUTLINE, HULL_OUTLINE[1:] + HULL_OUTLINE[:1], strict=True)
+)
+HULL_DENSITY, LEG_DENSITY = 5.0, 1.0
+"""kg/m^2"""
+_LEG_WIDTH, _LEG_HEIGHT = 8.0, 34.0
+LEG_WIDTH, LEG_HEIGHT = _LEG_WIDTH / SCALE, _LEG_HEIGHT / SCALE
+"""m, of an upper leg."""
+LOWER_LEG_WIDTH = 0.8 * LEG_WIDTH
+"""m; a lower leg is as high as an upper one."""
+LEG_DOWN = -8.0 / SCALE
+"""m, height of the hips relative to the hull's origin."""
+LEG_LENGTH = 2.0 * LEG_HEIGHT
+"""m, from the hip to the tip of a straight leg: 2.27."""
+STANDING_HEIGHT = LEG_LENGTH - LEG_DOWN
+"""m, of the hull's origin over the ground when both legs are straight: 2.53."""
+ROBOT_MASS = (
+    HULL_DENSITY * _HULL_AREA + LEG_DENSITY * 2.0 * (_LEG_WIDTH + 0.8 * _LEG_WIDTH) * _LEG_HEIGHT
+) / SCALE**2
+"""kg, of all five bodies: 6.51."""
+
+# The terrain --------------------------------------------------------------------------------------
 
 TERRAIN_STEP = 14.0 / SCALE
 TERRAIN_LENGTH = 200
@@ -41,11 +77,6 @@ FAR_END = (TERRAIN_LENGTH - TERRAIN_GRASS) * TERRAIN_STEP
 TERRAIN_FRICTION = 2.5
 MAX_BOXES = 64
 """Stumps, steps and pit walls that one terrain can hold; Hardcore's law makes about 30."""
-
-# The robot: bodies in the order in which Gymnasium creates them ---------------------------------
-
-HULL, UPPER_0, LOWER_0, UPPER_1, LOWER_1 = range(5)
-NUM_BODIES, NUM_JOINTS, MAX_VERTICES = 5, 4, 5
 
 # Box2D --------------------------------------------------------------------------------------------
 
@@ -73,7 +104,7 @@ FLOAT_EPSILON = float(np.finfo(np.float32).eps)
 
 MAX_CONTACTS = 40
 """Pairs of a body and a piece of terrain whose fat boxes overlap, in one environment; Hardcore
-needs up to about 26, and what is over the bound would be left out."""
+needs up to about 26."""
 MAX_TOUCHING = 8
 """Pieces of terrain that one body can rest on at once."""
 VELOCITY_STAGES = (32, 48, 40, 60)

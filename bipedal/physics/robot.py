@@ -15,12 +15,16 @@ import warp as wp
 from bipedal.physics.constants import (
     HIP_SPEED,
     HULL,
+    HULL_DENSITY,
+    HULL_OUTLINE,
     KNEE_SPEED,
+    LEG_DENSITY,
     LEG_DOWN,
     LEG_HEIGHT,
     LEG_WIDTH,
     LOWER_0,
     LOWER_1,
+    LOWER_LEG_WIDTH,
     MAX_VERTICES,
     NUM_BODIES,
     NUM_JOINTS,
@@ -32,9 +36,6 @@ from bipedal.physics.constants import (
 from bipedal.physics.state import Robot
 
 Floats = npt.NDArray[np.float32]
-
-HULL_OUTLINE = ((34, -8), (34, 1), (6, 9), (-30, 9), (-30, -8))
-"""Gymnasium's HULL_POLY counter-clockwise from its lowest rightmost corner, as Box2D orders it."""
 
 
 def box(width: float, height: float) -> Floats:
@@ -52,7 +53,10 @@ def side_normals(vertices: Floats) -> Floats:
 
 
 def mass_properties(vertices: Floats, density: float) -> tuple[float, Floats, float]:
-    """Mass (kg), centre of mass (2,) and inertia about it (kg m^2) of an even polygon (n, 2)."""
+    """Mass (kg), centre of mass (2,) and inertia about it (kg m^2), of a polygon (n, 2).
+
+    The polygon has a uniform density in kg/m^2.
+    """
     a = vertices.astype(np.float64)
     b = np.roll(a, -1, axis=0)
     cross = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
@@ -65,7 +69,7 @@ def mass_properties(vertices: Floats, density: float) -> tuple[float, Floats, fl
 def robot_arrays() -> dict[str, npt.NDArray[Any]]:
     """Every field of `Robot` as a NumPy array."""
     hull = np.array(HULL_OUTLINE, dtype=np.float32) / np.float32(SCALE)
-    upper, lower = box(LEG_WIDTH, LEG_HEIGHT), box(0.8 * LEG_WIDTH, LEG_HEIGHT)
+    upper, lower = box(LEG_WIDTH, LEG_HEIGHT), box(LOWER_LEG_WIDTH, LEG_HEIGHT)
     shapes = [hull, upper, lower, upper, lower]
     vertices = np.zeros((NUM_BODIES, MAX_VERTICES, 2), dtype=np.float32)
     normals = np.zeros_like(vertices)
@@ -74,7 +78,7 @@ def robot_arrays() -> dict[str, npt.NDArray[Any]]:
     for body, shape in enumerate(shapes):
         vertices[body, : len(shape)] = shape
         normals[body, : len(shape)] = side_normals(shape)
-        density = 5.0 if body == HULL else 1.0
+        density = HULL_DENSITY if body == HULL else LEG_DENSITY
         mass[body], center[body], inertia[body] = mass_properties(shape, density)
     center[1:] = 0.0  # of the legs exactly
     hip, knee = (0.0, LEG_DOWN), (0.0, -LEG_HEIGHT / 2)

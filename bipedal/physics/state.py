@@ -33,7 +33,7 @@ class Robot:
     normals: wp.array2d(dtype=wp.vec2)
     """(5, 5) outward unit normal of the side from vertex i to i + 1."""
     centroid: wp.array(dtype=wp.vec2)
-    """(5,) m; of a polygon of even density also the centre of mass."""
+    """(5,) m; of a polygon of uniform density also the centre of mass."""
     local_center: wp.array(dtype=wp.vec2)
     """(5,) m, centre of mass relative to the body's origin."""
     reach: wp.array(dtype=wp.float32)

@@ -30,6 +30,7 @@ from bipedal.physics.constants import (
     ANGULAR_SLEEP_TOLERANCE,
     CONVERGED,
     DT,
+    FALL_REWARD,
     FAR_END,
     FPS,
     GRAVITY,
@@ -159,7 +160,7 @@ def prepare(
             column,
             body,
             velocity[0] + DT * (robot.inverse_mass[body] * force),
-            velocity[1] + DT * GRAVITY,
+            velocity[1] - DT * GRAVITY,
             walkers.body[env, body].spin,
         )
         put(workspace, column, body_field(body, int(B.CONTACTS)), 0.0)
@@ -455,7 +456,7 @@ def answer(
     fell = walkers.hull_down[env] == 1 or x < 0.0
     terminated = fell or x > FAR_END
     truncated = steps >= rules.time_limit
-    outcome.reward[env] = wp.where(fell, wp.float64(-100.0), reward)
+    outcome.reward[env] = wp.where(fell, wp.float64(FALL_REWARD), reward)
     outcome.terminated[env] = terminated
     outcome.truncated[env] = truncated
     outcome.distance[env] = wp.float64(x) - wp.float64(walkers.start_x[env])
