@@ -1,7 +1,7 @@
-"""The walker's physics in batches: Gymnasium's dynamics on NVIDIA Warp, on CPU and GPU.
+"""The walker's physics for many robots at once: Gymnasium's dynamics on NVIDIA Warp, CPU and GPU.
 
-The rooms, from the ground up: `constants`, `robot` (shapes and masses), `state` (what is saved);
-`geometry`, `manifold`, `contacts`, `broadphase`, `distance`, `impact` (collision); `lanes`,
-`workspace`, `velocity`, `position` (the solvers); `terrain`, `lidar`; `step` puts them in Box2D's
-order. `bipedal.engines.warp` launches them.
+The modules from the bottom up: `constants`, `state` (the arrays of N environments), `robot` (shapes
+and masses); `geometry`, `manifold`, `contacts`, `broadphase`, `distance` (collision); `lanes`,
+`workspace`, `velocity`, `position` (the solvers); `impact` (time of impact); `terrain`, `lidar`;
+`step`, which runs them in Box2D's order. `bipedal.engines.warp` launches the kernels.
 """

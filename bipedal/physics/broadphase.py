@@ -1,9 +1,9 @@
 """Broad phase: which bodies come near which pieces of ground.
 
-Box2D keeps a fat box about every body (its bounding box, 0.1 m wider, stretched towards where the
-body moves) and renews it when the body leaves it; only then are new pairs looked for. The ground
-has fat boxes of the same margin. Pairs are made in the order of Box2D's proxies: ground first
-(boxes, then edges), bodies in the order of their creation.
+Box2D keeps a fat box around every body: its bounding box, 0.1 m wider and stretched in the
+direction of motion. A body that leaves its fat box gets a new one, and only then does Box2D look
+for new pairs. The ground has fat boxes with the same margin. Pairs are made in the order of Box2D's
+proxies: first the ground (boxes, then edges), then the bodies in the order of their creation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
 @wp.func
 def union(a: wp.vec4, b: wp.vec4) -> wp.vec4:
-    """Smallest box (left, bottom, right, top) around two."""
+    """Smallest box (left, bottom, right, top) around two boxes."""
     return wp.vec4(wp.min(a[0], b[0]), wp.min(a[1], b[1]), wp.max(a[2], b[2]), wp.max(a[3], b[3]))
 
 
@@ -93,13 +93,13 @@ def ground_fat_box(ground: Ground, env: int, piece: int) -> wp.vec4:
 
 @wp.func
 def column_of(x: float) -> int:
-    """The edge of the ground line under x, or the nearest."""
+    """Number of the edge of the ground line under x, or of the nearest one."""
     return wp.clamp(int(wp.floor(x / TERRAIN_STEP)), 0, TERRAIN_LENGTH - 2)
 
 
 @wp.struct
 class Sweep:
-    """The motion of a body's centre and angle, straight from one moment to the step's end."""
+    """A body's motion from some time to the end of the step: a straight line at constant spin."""
 
     start_center: wp.vec2
     end_center: wp.vec2
@@ -107,14 +107,14 @@ class Sweep:
     end_angle: wp.float32
     start_rotation: wp.vec2
     time: wp.float32
-    """Share of the step gone at the start."""
+    """Share of the step that has passed at the start of the sweep."""
     bounds: wp.vec4
     """Box around the body at both ends, its skin included."""
 
 
 @wp.func
 def sweep_of(walkers: Walkers, sweeps: wp.array2d(dtype=Sweep), env: int, body: int) -> Sweep:
-    """A body's sweep, to where it is now."""
+    """A body's sweep, which ends where the body is now."""
     sweep = sweeps[env, body]
     sweep.end_center = walkers.body[env, body].center
     sweep.end_angle = walkers.body[env, body].angle
@@ -125,7 +125,7 @@ def sweep_of(walkers: Walkers, sweeps: wp.array2d(dtype=Sweep), env: int, body: 
 def refatten(
     robot: Robot, walkers: Walkers, sweeps: wp.array2d(dtype=Sweep), env: int, body: int
 ) -> bool:
-    """Renew a body's fat box if its sweep left it; whether it did."""
+    """Renew a body's fat box if its sweep left it. Returns whether it did."""
     sweep = sweep_of(walkers, sweeps, env, body)
     before = pose_at(sweep.start_center, sweep.start_rotation, robot.local_center[body])
     now = body_pose(robot, walkers, env, body)
@@ -147,7 +147,7 @@ def refatten(
 
 @wp.func
 def first_fat_box(robot: Robot, walkers: Walkers, env: int, body: int):
-    """The fat box of a body just created."""
+    """Set the fat box of a body that was just created."""
     pose = body_pose(robot, walkers, env, body)
     walkers.body[env, body].fat_box = wider(bounding_box(robot, body, pose), FAT_MARGIN)
 
@@ -175,7 +175,7 @@ def find_new_contacts(ground: Ground, walkers: Walkers, env: int, moved: int):
 
 @wp.func
 def pair_with(ground: Ground, walkers: Walkers, env: int, moved: int, piece: int):
-    """Add the pairs of one piece of ground."""
+    """Add the pairs of one piece of ground with the bodies in the bit set `moved`."""
     bounds = ground_fat_box(ground, env, piece)
     for body in range(NUM_BODIES):
         if (moved >> body) & 1 == 1 and overlap(walkers.body[env, body].fat_box, bounds):
@@ -184,7 +184,7 @@ def pair_with(ground: Ground, walkers: Walkers, env: int, moved: int, piece: int
 
 @wp.func
 def collide(robot: Robot, ground: Ground, walkers: Walkers, env: int):
-    """Drop pairs that came apart, evaluate the rest, newest first (b2ContactManager::Collide)."""
+    """Drop pairs that came apart, evaluate the others, newest first (b2ContactManager::Collide)."""
     i = walkers.contact_count[env] - 1
     while i >= 0:
         body = walkers.contact[env, i].body

@@ -83,10 +83,11 @@ MAX_BOXES = 64
 VELOCITY_ITERATIONS, POSITION_ITERATIONS, IMPACT_POSITION_ITERATIONS = 180, 60, 20
 LINEAR_SLOP = 0.005
 ANGULAR_SLOP = float(np.float32(2.0) / np.float32(180.0) * np.float32(math.pi))
-"""In float32, to the bit: the position solver creeps up to it and stops when it is reached."""
+"""Exact in float32, because the position solver creeps up to it and stops when it is reached."""
 POLYGON_RADIUS = 2.0 * LINEAR_SLOP
 FAT_MARGIN, FAT_MULTIPLIER = 0.1, 2.0
-"""A body's fat box: its bounding box, so many metres wider, and its displacement times two."""
+"""A body's fat box is its bounding box, FAT_MARGIN (m) wider on every side and stretched by
+FAT_MULTIPLIER times the body's displacement."""
 MAX_LINEAR_CORRECTION = 0.2
 MAX_ANGULAR_CORRECTION = 8.0 / 180.0 * math.pi
 MAX_TRANSLATION = 2.0
@@ -106,10 +107,11 @@ MAX_CONTACTS = 40
 """Pairs of a body and a piece of terrain whose fat boxes overlap, in one environment; Hardcore
 needs up to about 26."""
 MAX_TOUCHING = 8
-"""Pieces of terrain that one body can rest on at once."""
+"""Pieces of terrain that one body can touch at once."""
 VELOCITY_STAGES = (32, 48, 40, 60)
-"""Box2D's 180 velocity iterations; after each stage the environments that converged leave."""
+"""Box2D's 180 velocity iterations. After each stage the environments that converged leave."""
 CONVERGED = 1.0e-6
-"""m/s and rad/s: an environment has converged when the last iteration changed no velocity more."""
+"""m/s and rad/s. An environment has converged when the last iteration changed no velocity by more
+than this."""
 POSITION_STAGES = (1, 5, 18, 36)
-"""Box2D's 60 position iterations; after each stage the environments that are done leave."""
+"""Box2D's 60 position iterations. After each stage the environments that are done leave."""

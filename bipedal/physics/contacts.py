@@ -1,9 +1,9 @@
 """The list of contacts and the events that Gymnasium listens to.
 
 Gymnasium sets a lower leg's `ground_contact` when any of its contacts begins and clears it when
-any ends, so the flag reads 0 after a foot has slid off one edge while it stands on the next.
-Policies learn with that, so `foot_flag` does exactly the same; whether a body truly touches the
-ground is told by `Contact.touching`.
+any ends. So the flag is 0 when a foot has slid off one edge, even if it stands on the next.
+Policies learn from that flag, so `foot_flag` has the same bug. `Contact.touching` says whether a
+body really touches the ground.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
 @wp.func
 def edge_start(ground: Ground, env: int, edge: int) -> wp.vec2:
-    """Left end of an edge of the ground line; x is rounded once, like Gymnasium's."""
+    """Left end of an edge of the ground line. x is rounded once, as in Gymnasium."""
     x = float(wp.float64(edge) * wp.float64(TERRAIN_STEP))
     return wp.vec2(x, ground.height[env, edge])
 
@@ -83,7 +83,7 @@ def end_contact(walkers: Walkers, env: int, body: int):
 
 @wp.func
 def matched_impulse(contact: Contact, point_id: int) -> wp.vec2:
-    """Impulse that a point with this id had before, 0 if it is new."""
+    """Impulse that the point with this id had in the last step; 0 if the point is new."""
     impulse = wp.vec2(0.0, 0.0)
     if contact.manifold.count > 1 and contact.manifold.id_1 == point_id:
         impulse = contact.impulse_1
@@ -96,7 +96,7 @@ def matched_impulse(contact: Contact, point_id: int) -> wp.vec2:
 def update_contact(
     robot: Robot, ground: Ground, walkers: Walkers, env: int, index: int, pose: Pose
 ):
-    """Evaluate a contact anew, carry its impulses over, fire its events (b2Contact::Update)."""
+    """Evaluate a contact again, carry its impulses over and fire its events (b2Contact::Update)."""
     body = walkers.contact[env, index].body
     before = walkers.contact[env, index].touching
     manifold = evaluate(robot, ground, env, walkers.contact[env, index].ground, body, pose)
@@ -123,7 +123,7 @@ def update_contact(
 
 @wp.func
 def add_contact(walkers: Walkers, env: int, body: int, piece: int):
-    """Append a pair to the list, unless it is there already."""
+    """Append a pair to the list unless it is there already."""
     count = walkers.contact_count[env]
     fresh = Contact()
     fresh.body = body
@@ -143,7 +143,7 @@ def add_contact(walkers: Walkers, env: int, body: int, piece: int):
 
 @wp.func
 def remove_contact(walkers: Walkers, env: int, index: int):
-    """Take a pair out of the list."""
+    """Remove a pair from the list."""
     count = walkers.contact_count[env] - 1
     for i in range(index, count):
         walkers.contact[env, i] = walkers.contact[env, i + 1]

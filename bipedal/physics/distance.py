@@ -1,7 +1,8 @@
 """Distance between a piece of ground and the polygon of a body (Box2D's GJK, b2Distance).
 
-Gilbert, Johnson and Keerthi's algorithm with Ericson's Voronoi regions, without the skins. The
-simplex that it ends with is kept: it starts the next query and names the closest features.
+This is Gilbert, Johnson and Keerthi's algorithm with Ericson's Voronoi regions. It ignores the
+skins of the shapes. The last simplex is kept, because it names the closest features and starts the
+next query.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ class Corner:
 
 @wp.struct
 class Simplex:
-    """Up to three corners around what is closest to the origin."""
+    """Up to three corners, around the point of the difference that is closest to the origin."""
 
     count: wp.int32
     first: Corner
     second: Corner
     third: Corner
     metric: wp.float32
-    """Length or doubled area when it was kept."""
+    """`metric_of` the simplex when it was kept."""
 
 
 @wp.func
@@ -53,7 +54,7 @@ def ground_corner(ground: Ground, env: int, piece: int, i: int) -> wp.vec2:
 
 @wp.func
 def ground_support(ground: Ground, env: int, piece: int, direction: wp.vec2) -> int:
-    """The corner of a piece of ground that lies farthest in a direction; of equals the first."""
+    """Index of the corner of a piece of ground that lies farthest in a direction."""
     best = int(0)
     most = wp.dot(ground_corner(ground, env, piece, 0), direction)
     for i in range(1, wp.where(piece < MAX_BOXES, 4, 2)):
@@ -66,7 +67,7 @@ def ground_support(ground: Ground, env: int, piece: int, direction: wp.vec2) -> 
 
 @wp.func
 def body_support(robot: Robot, body: int, direction: wp.vec2) -> int:
-    """The corner of a body that lies farthest in a direction, given in its coordinates."""
+    """Index of the corner of a body that lies farthest in a direction in its coordinates."""
     best = int(0)
     most = wp.dot(robot.vertices[body, 0], direction)
     for i in range(1, robot.vertex_count[body]):
@@ -88,7 +89,7 @@ def corner_at(
     ground_index: int,
     body_index: int,
 ) -> Corner:
-    """The corner of the difference that two corners make."""
+    """The corner of the difference that belongs to a corner of the ground and one of the body."""
     corner = Corner()
     corner.ground_index = ground_index
     corner.body_index = body_index
@@ -100,7 +101,7 @@ def corner_at(
 
 @wp.func
 def metric_of(simplex: Simplex) -> float:
-    """0, length or doubled area of one, two or three corners."""
+    """0 for one corner, the length between two, twice the area of three."""
     metric = float(0.0)
     if simplex.count == 2:
         metric = wp.length(simplex.second.difference - simplex.first.difference)
@@ -114,7 +115,7 @@ def metric_of(simplex: Simplex) -> float:
 
 @wp.func
 def solve_segment(simplex: Simplex) -> Simplex:
-    """Reduce two corners to what is closest to the origin (b2Simplex::Solve2)."""
+    """Reduce two corners to the feature closest to the origin (b2Simplex::Solve2)."""
     w1 = simplex.first.difference
     w2 = simplex.second.difference
     e12 = w2 - w1
@@ -137,7 +138,7 @@ def solve_segment(simplex: Simplex) -> Simplex:
 
 @wp.func
 def solve_triangle(simplex: Simplex) -> Simplex:
-    """Reduce three corners to what is closest to the origin (b2Simplex::Solve3)."""
+    """Reduce three corners to the feature closest to the origin (b2Simplex::Solve3)."""
     w1 = simplex.first.difference
     w2 = simplex.second.difference
     w3 = simplex.third.difference
@@ -193,7 +194,7 @@ def solve_triangle(simplex: Simplex) -> Simplex:
 
 @wp.func
 def same_corner(a: Corner, b: Corner) -> bool:
-    """Whether two corners are made of the same corners."""
+    """Whether two corners belong to the same corners of ground and body."""
     return a.ground_index == b.ground_index and a.body_index == b.body_index
 
 
@@ -201,7 +202,11 @@ def same_corner(a: Corner, b: Corner) -> bool:
 def start_simplex(
     robot: Robot, ground: Ground, env: int, piece: int, body: int, pose: Pose, kept: Simplex
 ) -> Simplex:
-    """Where the search begins: the kept corners at their new places, if they still make sense."""
+    """The simplex that a search starts from.
+
+    These are the kept corners at their new places, or a single corner if the metric changed by a
+    factor of more than two.
+    """
     simplex = Simplex()
     simplex.count = kept.count
     if kept.count > 0:
@@ -231,7 +236,7 @@ def start_simplex(
 def closest(
     robot: Robot, ground: Ground, env: int, piece: int, body: int, pose: Pose, kept: Simplex
 ) -> Simplex:
-    """The simplex next to the origin (b2Distance); `simplex_distance` tells how far that is."""
+    """The simplex closest to the origin (b2Distance); `simplex_distance` gives its distance."""
     simplex = start_simplex(robot, ground, env, piece, body, pose, kept)
     iteration = int(0)
     searching = bool(True)
@@ -282,7 +287,7 @@ def closest(
 
 @wp.func
 def simplex_distance(simplex: Simplex) -> float:
-    """Distance of the two closest points."""
+    """Distance between the closest points of ground and body; 0 if they overlap."""
     distance = float(0.0)
     if simplex.count == 1:
         distance = wp.length(simplex.first.difference)

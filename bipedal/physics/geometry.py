@@ -17,16 +17,16 @@ class Pose:
 
 @wp.func
 def cross(a: wp.vec2, b: wp.vec2) -> float:
-    """z of a x b."""
+    """z component of a x b."""
     return a[0] * b[1] - a[1] * b[0]
 
 
 @wp.func
 def rotation_of(angle: float) -> wp.vec2:
-    """(cos, sin) of an angle in rad: Taylor series in double precision, rounded once.
+    """(cos, sin) of an angle in rad, by Taylor series in double precision, rounded once.
 
-    That is what a good C library returns but for rare last bits, so Box2D's numbers; the same on
-    every device, and several times faster than two library calls.
+    A good C library, which Box2D calls, returns the same except for a rare last bit. This is the
+    same on every device and several times faster than two library calls.
     """
     quarters = wp.rint(wp.float64(angle) * wp.float64(0.6366197723675814))
     x = wp.float64(angle) - quarters * wp.float64(1.5707963267948966)

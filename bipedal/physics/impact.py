@@ -1,12 +1,13 @@
-"""Time of impact: what would fly through the ground within a step is stopped at its surface.
+"""Time of impact: a body that would fly through the ground within a step is stopped at its surface.
 
-Box2D moves every body freely, then asks of each body and piece of ground when within the step
-they first touch (conservative advancement along separating axes, b2TimeOfImpact). The earliest
-body is taken back to that moment, its contacts alone are solved, and it moves on for the rest of
-the step, without its joints. This can begin a contact, hence a fall.
+Box2D first moves every body freely. For each pair of a body and a piece of ground it then finds the
+time within the step at which they first touch (conservative advancement along separating axes,
+b2TimeOfImpact). The body with the earliest impact is taken back to that time. There only its
+contacts are solved, not its joints, and it moves on for the rest of the step. This can begin a
+contact, and so a fall.
 
-Most pairs never come close. `stays_clear` says so from the corners of the body alone, and
-skips nothing that Box2D would have stopped.
+Most pairs never come close. `stays_clear` finds that out from the corners of the body alone. It
+never skips a pair that Box2D would have stopped.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ _NEVER = wp.constant(1.0 - 10.0 * FLOAT_EPSILON)
 
 @wp.func
 def advance(sweep: Sweep, time: float) -> Sweep:
-    """Let the sweep start later (b2Sweep::Advance)."""
+    """Move the start of a sweep to a later time (b2Sweep::Advance)."""
     beta = (time - sweep.time) / (1.0 - sweep.time)
     sweep.start_center = (1.0 - beta) * sweep.start_center + beta * sweep.end_center
     sweep.start_angle = (1.0 - beta) * sweep.start_angle + beta * sweep.end_angle
@@ -98,12 +99,14 @@ def pose_in(robot: Robot, body: int, sweep: Sweep, beta: float) -> Pose:
 def stays_clear(
     robot: Robot, ground: Ground, env: int, piece: int, body: int, sweep: Sweep, end: Pose
 ) -> bool:
-    """Whether no part of a body comes within reach of a piece of ground anywhere in a sweep.
+    """Whether a body stays out of reach of a piece of ground during its whole sweep.
 
-    A corner at distance r from the centre leaves the straight line between its two ends by at
-    most r (1 - cos(turn / 2)) <= r turn^2 / 8. If all ends lie farther than that before one
-    line, so does everything between them. `end` is the pose at the end of the sweep, whose
-    bounds contain a skin thicker than the distance at which Box2D stops a body.
+    A corner at distance r from the centre strays from the straight line between its start and its
+    end by at most r (1 - cos(turn / 2)) <= r turn^2 / 8. If every corner starts and ends farther
+    than that in front of the line of an edge, the body is in front of it all the way.
+
+    `end` is the pose at the end of the sweep. The bounds of the sweep contain a skin thicker than
+    the distance at which Box2D stops a body.
     """
     turn = sweep.end_angle - sweep.start_angle
     bulge = robot.reach[body] * turn * turn * 0.125
@@ -134,7 +137,7 @@ class Axis:
     direction: wp.vec2
     """In the coordinates of the side's owner."""
     point: wp.vec2
-    """Of the side."""
+    """A point of the side."""
 
 
 @wp.func
@@ -197,7 +200,7 @@ def separation_along(
     axis: Axis,
     corners: wp.vec2i,
 ) -> float:
-    """How far two corners, or a corner and a side, are apart along an axis."""
+    """Distance of two corners, or of a corner and a side, along an axis."""
     if axis.kind == 2:
         corner = ground_corner(ground, env, piece, corners[0])
         gap = wp.dot(corner - to_world(pose, axis.point), rotate(pose.rotation, axis.direction))
@@ -215,10 +218,13 @@ def time_of_impact(
     robot: Robot, ground: Ground, env: int, piece: int, body: int, whole: Sweep
 ) -> float:
     """Share of the sweep after which a body touches a piece of ground, 1 if it does not."""
+    # Angles near 0 keep their precision.
     sweep = whole
     turns = _TWO_PI * wp.floor(sweep.start_angle / _TWO_PI)
     sweep.start_angle = sweep.start_angle - turns
     sweep.end_angle = sweep.end_angle - turns
+
+    # Move t1 forward until the shapes touch at t1 or are apart at the end of the sweep.
     result = float(1.0)
     t1 = float(0.0)
     simplex = Simplex()
@@ -229,11 +235,12 @@ def time_of_impact(
         simplex = closest(robot, ground, env, piece, body, pose, simplex)
         distance = simplex_distance(simplex)
         if distance <= 0.0:
-            done = True  # they overlap: given up, as in Box2D
+            done = True  # They overlap: Box2D gives up.
         elif distance < _TARGET + _TOLERANCE:
             result = t1
             done = bool(True)
         else:
+            # Find the latest time t2 up to which this axis keeps the shapes apart.
             axis = axis_of(robot, ground, env, piece, body, pose, simplex)
             t2 = float(1.0)
             push_backs = int(0)
@@ -243,22 +250,23 @@ def time_of_impact(
                 corners = deepest_corners(robot, ground, env, piece, body, end_pose, axis)
                 s2 = separation_along(robot, ground, env, piece, body, end_pose, axis, corners)
                 if s2 > _TARGET + _TOLERANCE:
-                    searching = False  # apart at the end
+                    searching = False  # They are apart at the end.
                     done = bool(True)
                 elif s2 > _TARGET - _TOLERANCE:
-                    searching = False  # this axis is used up: go on from here
+                    searching = False  # They touch along this axis at t2: look for the next axis.
                     t1 = t2
                 else:
                     s1 = separation_along(robot, ground, env, piece, body, pose, axis, corners)
                     if s1 < _TARGET - _TOLERANCE:
-                        searching = False  # overlap from the start: given up
+                        searching = False  # They overlap from the start: Box2D gives up.
                         done = bool(True)
                     elif s1 <= _TARGET + _TOLERANCE:
                         searching = bool(False)
                         done = bool(True)
                         result = t1
                     else:
-                        # Root of separation - target between t1 and t2: secant and bisection.
+                        # Find where the separation is the target between t1 and t2, by bisection
+                        # and the secant method in turn.
                         a1 = t1
                         a2 = t2
                         root = int(0)
@@ -285,13 +293,13 @@ def time_of_impact(
                             searching = bool(False)
             iteration += 1
             if iteration == MAX_IMPACT_ITERATIONS:
-                done = True  # stuck: given up
+                done = True  # It makes no progress: Box2D gives up.
     return result
 
 
 @wp.func
 def set_ground_time(walkers: Walkers, env: int, piece: int, time: float):
-    """Note how far the sweep of a piece of ground has been advanced."""
+    """Note the time to which the sweep of a piece of ground has been advanced."""
     for i in range(walkers.contact_count[env]):
         if walkers.contact[env, i].ground == piece:
             walkers.contact[env, i].ground_time = time
@@ -299,7 +307,7 @@ def set_ground_time(walkers: Walkers, env: int, piece: int, time: float):
 
 @wp.func
 def place(walkers: Walkers, env: int, body: int, center: wp.vec2, angle: float):
-    """Put a body somewhere."""
+    """Set a body's centre of mass and angle."""
     walkers.body[env, body].center = center
     walkers.body[env, body].angle = angle
     walkers.body[env, body].rotation = rotation_of(angle)
@@ -309,7 +317,7 @@ def place(walkers: Walkers, env: int, body: int, center: wp.vec2, angle: float):
 def any_may_hit(
     robot: Robot, ground: Ground, walkers: Walkers, sweeps: wp.array2d(dtype=Sweep), env: int
 ) -> bool:
-    """Whether any pair comes close enough within the step to be looked at."""
+    """Whether any pair comes so close within the step that its time of impact is needed."""
     for i in range(walkers.contact_count[env]):
         body = walkers.contact[env, i].body
         end = body_pose(robot, walkers, env, body)
@@ -323,7 +331,7 @@ def any_may_hit(
 def next_impact(
     robot: Robot, ground: Ground, walkers: Walkers, sweeps: wp.array2d(dtype=Sweep), env: int
 ) -> int:
-    """Index of the contact that comes first, -1 if none does; of equals the newest."""
+    """Index of the contact with the earliest impact, the newest of several; -1 if there is none."""
     first = int(-1)
     earliest = float(1.0)
     i = walkers.contact_count[env] - 1
@@ -366,7 +374,8 @@ def solve_impact(
     env: int,
     first: int,
 ):
-    """Take the body of contact `first` to its impact, solve it there and let it move on."""
+    """Take the body of contact `first` back to its impact, solve it there and let it move on."""
+    # Take the body to the time of impact and evaluate the contact there.
     column = column_start(env)
     contact = walkers.contact[env, first]
     body = contact.body
@@ -384,7 +393,7 @@ def solve_impact(
     contact.impact_count += 1
     contact.ground_time = time
     if contact.touching == 0:
-        # Nothing to stop at: as if it had not been looked at.
+        # They do not touch after all: undo that and ignore the contact for the rest of the step.
         contact.enabled = 0
         walkers.contact[env, first] = contact
         set_ground_time(walkers, env, contact.ground, ground_time)
@@ -392,7 +401,7 @@ def solve_impact(
         return
     walkers.contact[env, first] = contact
 
-    # The island: the body and all that it touches at this moment, this contact first.
+    # The island is the body with everything that it touches at this time, this contact first.
     prepare_push(robot, workspace, column, body, 0, contact.manifold)
     slots = int(1)
     i = walkers.contact_count[env] - 1
@@ -410,6 +419,7 @@ def solve_impact(
                     note_overflow(walkers.overflow, env, int(Overflow.TOUCHING))
         i -= 1
 
+    # Position iterations push the body out of the ground.
     x = sweep.start_center[0]
     y = sweep.start_center[1]
     angle = sweep.start_angle
@@ -433,7 +443,7 @@ def solve_impact(
     place(walkers, env, body, center, angle)
     pose = body_pose(robot, walkers, env, body)
 
-    # Velocities: no warm start, and the impulses are not kept.
+    # Velocity iterations, without a warm start. Their impulses are not kept.
     motion = Motion()
     motion.center = center
     motion.angle = angle
@@ -463,6 +473,8 @@ def solve_impact(
             )  # fmt: skip
         change = wp.max(wp.max(wp.abs(vx - old_vx), wp.abs(vy - old_vy)), wp.abs(w - old_w))
         iteration += 1
+
+    # The body moves on for the rest of the step.
     motion.velocity = wp.vec2(vx, vy)
     motion.spin = w
     motion = integrate(motion, (1.0 - time) * DT)
@@ -471,6 +483,7 @@ def solve_impact(
     place(walkers, env, body, motion.center, motion.angle)
     sweeps[env, body] = sweep
 
+    # Its other impacts have to be found again, and it may have come near more ground.
     for i in range(walkers.contact_count[env]):
         if walkers.contact[env, i].body == body:
             walkers.contact[env, i].impact_known = 0
@@ -487,7 +500,7 @@ def solve_impacts(
     sweeps: wp.array2d(dtype=Sweep),
     env: int,
 ):
-    """One impact after the other, the earliest first, until none is left (b2World::SolveTOI)."""
+    """Solve impacts, the earliest first, until none is left (b2World::SolveTOI)."""
     if not any_may_hit(robot, ground, walkers, sweeps, env):
         return
     for i in range(walkers.contact_count[env]):

@@ -1,10 +1,12 @@
 """Sixteen environments side by side: vector arithmetic for the CPU's hot loops.
 
-The velocity iterations are most of a step, the position iterations much of the rest. A CPU does
-them for `LANES` environments at once in its vector registers; a GPU does one a thread. The
-solvers are written once, for the type `Real` that is a vector of `LANES` floats there and a float
-here: with `add`, `sub`, `mul` and `div` below in scope, Warp's operators work on both, lane by
-lane.
+Most of a step's time goes into the velocity iterations, and much of the rest into the position
+iterations. A CPU runs them for `LANES` environments at once in its vector registers. A GPU runs one
+environment in each thread.
+
+The solvers are written once for both. A number is a vector of `LANES` floats (`Real`) on a CPU and
+a single float on a GPU. A module that imports `add`, `sub`, `mul` and `div` can use the operators
+`+ - * /` on either; they work lane by lane.
 """
 
 from __future__ import annotations
@@ -21,37 +23,37 @@ Real = wp.types.vector(length=LANES, dtype=wp.float32)
 
 @wp.func
 def mul(a: Real, b: Real) -> Real:
-    """Lane-wise product; `a * b` finds it."""
+    """Lane-wise product; Warp calls it for `a * b`."""
     return wp.cw_mul(a, b)
 
 
 @wp.func
 def div(a: Real, b: Real) -> Real:
-    """Lane-wise quotient; `a / b` finds it."""
+    """Lane-wise quotient; Warp calls it for `a / b`."""
     return wp.cw_div(a, b)
 
 
 @wp.func
 def add(a: Real, b: float) -> Real:
-    """Sum with the same number in every lane; `a + b` finds it."""
+    """Add a number to every lane; Warp calls it for `a + b`."""
     return wp.add(a, Real(b))
 
 
 @wp.func
 def sub(a: Real, b: float) -> Real:
-    """Difference with the same number in every lane; `a - b` finds it."""
+    """Subtract a number from every lane; Warp calls it for `a - b`."""
     return wp.sub(a, Real(b))
 
 
 @wp.func
 def clamp(a: Real, low: float, high: float) -> Real:
-    """Every lane within [low, high]."""
+    """Clamp every lane to [low, high]."""
     return wp.min(wp.max(a, Real(low)), Real(high))
 
 
 @wp.func
 def clamp(a: float, low: float, high: float) -> float:  # noqa: F811
-    """Within [low, high]."""
+    """Clamp to [low, high]."""
     return wp.clamp(a, low, high)
 
 
@@ -79,5 +81,5 @@ def largest(value: Any) -> float:
 
 @wp.func
 def largest(value: float) -> float:  # noqa: F811
-    """A float's only lane."""
+    """The number itself: a float has one lane."""
     return value

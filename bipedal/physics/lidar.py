@@ -1,4 +1,4 @@
-"""The ten lidar rays: from the hull's origin, from straight down to almost level ahead."""
+"""The ten lidar rays: from the hull's origin straight down, and up to nearly level ahead."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def ray_box(origin: wp.vec2, ray: wp.vec2, box: wp.vec4) -> float:
 
 @wp.func
 def cast_ray(ground: Ground, env: int, origin: wp.vec2, number: int) -> float:
-    """Lidar reading of one ray: the nearest hit as a fraction of LIDAR_RANGE."""
+    """Reading of one ray: distance of the nearest hit as a fraction of LIDAR_RANGE, else 1."""
     ray = wp.vec2(_DX[number], _DY[number])
     first = column_of(origin[0])
     last = column_of(origin[0] + ray[0])
     fraction = float(1.0)
-    # Along the ray x only grows, so the first edge that is hit is the nearest.
+    # x grows along the ray, so the first edge that it hits is the nearest one.
     edge = first
     while edge <= last:
         fraction = ray_edge(

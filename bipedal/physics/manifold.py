@@ -1,8 +1,9 @@
 """Narrow phase: where the polygon of a body touches a piece of ground.
 
-`collide_edge` is Box2D's `b2EPCollider` for an edge without neighbours (Gymnasium's edges have no
-ghost vertices), `collide_box` its `b2CollidePolygons`, 2.3.0's form that climbs from the side
-that faces the other polygon's centre. The ground does not move, so its coordinates are the world's.
+`collide_edge` is Box2D's `b2EPCollider` for an edge without neighbours, because Gymnasium's edges
+have no ghost vertices. `collide_box` is `b2CollidePolygons` as in version 2.3.0, where the search
+starts at the side that faces the other polygon's centre. The ground does not move, so its
+coordinates are the world's.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Polygon:
 
 @wp.struct
 class Clip:
-    """A segment in the making of a manifold: two points and their ids."""
+    """A segment that is clipped to become a manifold: two points and their ids."""
 
     count: wp.int32
     point_0: wp.vec2
@@ -57,13 +58,13 @@ def feature_id(index_a: int, index_b: int, type_a: int, type_b: int) -> int:
 
 @wp.func
 def swapped_id(key: int) -> int:
-    """The same feature seen from the other shape."""
+    """The same key with the roles of the two shapes swapped."""
     return ((key & 0x00FF00FF) << 8) | ((key >> 8) & 0x00FF00FF)
 
 
 @wp.func
 def vertex(polygon: Polygon, i: int) -> wp.vec2:
-    """Corner i."""
+    """Corner i of a polygon."""
     return wp.vec2(polygon.vertices[i, 0], polygon.vertices[i, 1])
 
 
@@ -97,7 +98,7 @@ def body_polygon(robot: Robot, body: int, pose: Pose) -> Polygon:
 
 @wp.func
 def box_corner(box: wp.vec4, i: int) -> wp.vec2:
-    """Corner i of (left, bottom, right, top), from the lower right one counter-clockwise."""
+    """Corner i of a box, counter-clockwise from the lower right one."""
     x = wp.where(i < 2, box[2], box[0])
     y = wp.where(i == 1 or i == 2, box[3], box[1])
     return wp.vec2(x, y)
@@ -105,7 +106,7 @@ def box_corner(box: wp.vec4, i: int) -> wp.vec2:
 
 @wp.func
 def box_polygon(box: wp.vec4) -> Polygon:
-    """A box of the ground."""
+    """The outline of a box of the ground."""
     polygon = Polygon()
     polygon.count = 4
     for i in range(4):
@@ -122,7 +123,7 @@ def box_polygon(box: wp.vec4) -> Polygon:
 
 @wp.func
 def clip_to_line(segment: Clip, line_normal: wp.vec2, offset: float, index_a: int) -> Clip:
-    """Keep the part of a segment behind a line (b2ClipSegmentToLine)."""
+    """Keep the part of a segment that lies behind a line (b2ClipSegmentToLine)."""
     result = Clip()
     distance_0 = wp.dot(line_normal, segment.point_0) - offset
     distance_1 = wp.dot(line_normal, segment.point_1) - offset
@@ -144,7 +145,7 @@ def clip_to_line(segment: Clip, line_normal: wp.vec2, offset: float, index_a: in
 def keep_deep(
     manifold: Manifold, segment: Clip, face_normal: wp.vec2, face_point: wp.vec2
 ) -> Manifold:
-    """Put those ends of a segment that are within reach of a face into a manifold."""
+    """Put the ends of a segment that are within reach of a face into a manifold."""
     deep_0 = wp.dot(face_normal, segment.point_0 - face_point) <= _RADII
     deep_1 = wp.dot(face_normal, segment.point_1 - face_point) <= _RADII
     manifold.point_0 = wp.where(deep_0, segment.point_0, segment.point_1)
@@ -165,7 +166,7 @@ def collide_edge(robot: Robot, body: int, pose: Pose, v1: wp.vec2, v2: wp.vec2) 
     side = wp.where(front, edge_normal, -edge_normal)
     count = robot.vertex_count[body]
 
-    # Separation along the edge's normal, then along those of the polygon.
+    # Separation along the normal of the edge, then along the normals of the polygon.
     edge_separation = float(1.0e30)
     for i in range(count):
         v = to_world(pose, robot.vertices[body, i])
@@ -190,7 +191,7 @@ def collide_edge(robot: Robot, body: int, pose: Pose, v1: wp.vec2, v2: wp.vec2) 
             most_opposed = opposed
             incident = i
 
-    # The face that separates more is the reference; the other shape's side is clipped to it.
+    # The face that separates more is the reference. The segment is a side of the other shape.
     on_ground = polygon_separation <= (
         _PREFER_FIRST_FACTOR * edge_separation + _PREFER_FIRST_OFFSET
     )
@@ -216,6 +217,8 @@ def collide_edge(robot: Robot, body: int, pose: Pose, v1: wp.vec2, v2: wp.vec2) 
         face_start = to_world(pose, robot.vertices[body, index_1])
         face_end = to_world(pose, robot.vertices[body, index_2])
         face_normal = rotate(pose.rotation, robot.normals[body, face])
+
+    # Clip the segment to the ends of the face.
     side_normal = right_normal(face_normal)
     segment = clip_to_line(segment, side_normal, wp.dot(side_normal, face_start), index_1)
     if segment.count < 2:
@@ -224,6 +227,7 @@ def collide_edge(robot: Robot, body: int, pose: Pose, v1: wp.vec2, v2: wp.vec2) 
     if segment.count < 2:
         return manifold
 
+    # Keep its deep ends, in the coordinates of the shapes that they belong to.
     manifold = keep_deep(manifold, segment, face_normal, face_start)
     manifold.on_ground = int(on_ground)
     if on_ground:
@@ -241,7 +245,7 @@ def collide_edge(robot: Robot, body: int, pose: Pose, v1: wp.vec2, v2: wp.vec2) 
 
 @wp.func
 def side_separation(first: Polygon, side: int, second: Polygon) -> float:
-    """How far `second` lies before a side of `first` (b2EdgeSeparation)."""
+    """How far `second` lies in front of a side of `first` (b2EdgeSeparation)."""
     n = normal(first, side)
     start = vertex(first, side)
     separation = float(1.0e30)
@@ -252,7 +256,8 @@ def side_separation(first: Polygon, side: int, second: Polygon) -> float:
 
 @wp.func
 def best_side(first: Polygon, second: Polygon) -> int:
-    """The side of `first` that Box2D's local search finds to separate most."""
+    """The side of `first` with the largest separation, by Box2D's local search."""
+    # Start at the side that faces the other polygon's centre.
     toward = second.centroid - first.centroid
     side = int(0)
     most = float(-1.0e30)
@@ -261,6 +266,7 @@ def best_side(first: Polygon, second: Polygon) -> int:
         if along > most:
             most = along
             side = i
+    # Choose a direction: to the side before or to the side after.
     last = first.count - 1
     separation = side_separation(first, side, second)
     before = wp.where(side > 0, side - 1, last)
@@ -276,6 +282,7 @@ def best_side(first: Polygon, second: Polygon) -> int:
         step = int(1)
         side = after
         separation = separation_after
+    # Go on in that direction as long as the separation grows.
     climbing = step != 0
     while climbing:
         candidate = side + step
@@ -294,6 +301,7 @@ def best_side(first: Polygon, second: Polygon) -> int:
 @wp.func
 def collide_box(robot: Robot, body: int, pose: Pose, box: wp.vec4) -> Manifold:
     """Manifold of a box of the ground and a body, or one without points."""
+    # Separation along the normals of the box, then along those of the body.
     manifold = Manifold()
     ground = box_polygon(box)
     walker = body_polygon(robot, body, pose)
@@ -306,6 +314,7 @@ def collide_box(robot: Robot, body: int, pose: Pose, box: wp.vec4) -> Manifold:
     if walker_separation > _RADII:
         return manifold
 
+    # The shape that separates more has the reference side.
     on_ground = walker_separation <= (
         _PREFER_FIRST_FACTOR * ground_separation + _PREFER_FIRST_OFFSET
     )
@@ -318,7 +327,7 @@ def collide_box(robot: Robot, body: int, pose: Pose, box: wp.vec4) -> Manifold:
         other = ground
         side = walker_side
 
-    # The side of the other polygon that faces the reference side most.
+    # The segment is the side of the other polygon that faces the reference side most.
     face_normal = normal(reference, side)
     incident = int(0)
     most_opposed = float(1.0e30)
@@ -334,6 +343,7 @@ def collide_box(robot: Robot, body: int, pose: Pose, box: wp.vec4) -> Manifold:
     segment.id_0 = feature_id(side, incident, _FACE, _VERTEX)
     segment.id_1 = feature_id(side, after, _FACE, _VERTEX)
 
+    # Clip the segment to the ends of the reference side.
     start = vertex(reference, side)
     end_index = next_index(reference, side)
     end = vertex(reference, end_index)
@@ -345,6 +355,7 @@ def collide_box(robot: Robot, body: int, pose: Pose, box: wp.vec4) -> Manifold:
     if segment.count < 2:
         return manifold
 
+    # Keep its deep ends, in the coordinates of the shapes that they belong to.
     manifold = keep_deep(manifold, segment, face_normal, start)
     manifold.on_ground = int(on_ground)
     if on_ground:

@@ -1,15 +1,16 @@
 """Positions: integrate, then push bodies out of the ground and pull joints together.
 
-Sequential impulses on the positions themselves (b2Island::Solve's second half): up to 60
-iterations of contacts, then joints, until no error is above its tolerance. Most steps need one
-or two, but a joint pressed against its limit creeps up to the tolerance and takes all 60.
+The solver applies impulses to the positions themselves (the second half of b2Island::Solve). Up to
+60 iterations go through the contacts, then the joints, until every error is within its tolerance.
+Most steps need one or two iterations. A joint pressed against its limit creeps up to the tolerance
+and takes all 60.
 
-Like the velocities these are solved for `LANES` environments at once on a CPU. A lane that is
-done gets no more corrections, so its result does not depend on its neighbours.
+A CPU solves `LANES` environments at once, as with the velocities. A lane that is done gets no more
+corrections, so its result does not depend on its neighbours.
 
-A contact's face may be the ground's or the body's. Either way it has a point fixed to the body, a
-point fixed to the ground and a normal fixed to one of them, and is as deep as the points are
-apart along the normal.
+The face of a contact belongs to the ground or to the body. Either way a contact point has one end
+that is fixed to the body and one that is fixed to the ground, and its normal is fixed to one of the
+two. The depth is the distance of the ends along the normal.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ from bipedal.physics.workspace import (
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
-_ = add, sub, mul, div  # the lane-wise operators: Warp looks them up by these names
+_ = add, sub, mul, div  # Warp looks the lane-wise operators up by these names.
 _RADII = wp.constant(2.0 * POLYGON_RADIUS)
 
 
@@ -67,7 +68,7 @@ class Motion:
 
 @wp.func
 def integrate(motion: Motion, dt: float) -> Motion:
-    """Move for a time, at most 2 m and a quarter turn."""
+    """Move for `dt` seconds, by at most 2 m and a quarter turn."""
     move = dt * motion.velocity
     if wp.dot(move, move) > MAX_TRANSLATION * MAX_TRANSLATION:
         motion.velocity = (MAX_TRANSLATION / wp.length(move)) * motion.velocity
@@ -117,7 +118,8 @@ def prepare_push(
 def rotation_near(workspace: Any, unit: int, body: int, angle: Any):
     """(cos, sin) of a body's angle, from those at the start and a Taylor series of the change.
 
-    To 1e-7 for changes of up to half a radian, several times what the iterations make.
+    The error is at most 1e-7 for changes of up to half a radian. The iterations turn a body by
+    several times less.
     """
     change = angle - get(workspace, unit, body_field(body, int(B.START_ANGLE)))
     start_cos = get(workspace, unit, body_field(body, int(B.START_COS)))
@@ -145,7 +147,8 @@ def push_point(
     baumgarte: float,
     point: int,
 ):
-    """Correct a share of the depth of a point; returns the body's place and the separation."""
+    """Correct a share of a point's depth; returns the body's new place and the old separation."""
+    # Where the two ends of the point and the normal are.
     cos, sin = rotation_near(workspace, unit, body, angle)
     on_ground = get(workspace, unit, at + int(C.ON_GROUND))
     face_x = get(workspace, unit, at + int(C.FACE_X))
@@ -158,6 +161,7 @@ def push_point(
     gy = get(workspace, unit, at + int(C.GROUND_Y0) + 2 * point) - y
     arm_x = cos * bx - sin * by
     arm_y = sin * bx + cos * by
+    # How much to correct, and with which lever arm.
     there = get(workspace, unit, at + int(C.POINTS_0) + point)
     separation = (arm_x - gx) * nx + (arm_y - gy) * ny - _RADII
     error = clamp(baumgarte * (separation + LINEAR_SLOP), -MAX_LINEAR_CORRECTION, 0.0)
@@ -185,7 +189,7 @@ def push_contact(
     inertia: float,
     baumgarte: float,
 ):
-    """Correct both points of a contact, one after the other; returns the deeper separation."""
+    """Correct both points of a contact; returns the body's place and the smaller separation."""
     x, y, angle, separation_0 = push_point(
         workspace, unit, body, at, x, y, angle, active, mass, inertia, baumgarte, 0
     )
@@ -211,16 +215,17 @@ def pull_joint(
     angle_b: Any,
     active: Any,
 ):
-    """Bring a joint within its limits and its pin together.
+    """Bring a joint back within its limits and pull the ends of its pin together.
 
-    Returns the places of both bodies and the excess: by how much an error is above its tolerance.
+    Returns the places of both bodies and the excess, which is positive if an error was above its
+    tolerance.
     """
     mass_a = robot.inverse_mass[a]
     mass_b = robot.inverse_mass[b]
     inertia_a = robot.inverse_inertia[a]
     inertia_b = robot.inverse_inertia[b]
 
-    # At the lower limit the angle is short by -error, at the upper one beyond by error.
+    # Limit: `beyond` is how far the angle is outside of it, 0 if the joint is at none.
     at_limit = get(workspace, unit, joint_offset(joint) + int(J.AT_LIMIT))
     angle = angle_b - angle_a - robot.reference_angle[joint]
     beyond = choose(at_limit, angle - robot.upper_limit[joint], -angle + robot.lower_limit[joint])
@@ -230,6 +235,7 @@ def pull_joint(
     angle_a = angle_a - inertia_a * impulse
     angle_b = angle_b + inertia_b * impulse
 
+    # Pin: one impulse closes the gap between its ends.
     cos_a, sin_a = rotation_near(workspace, unit, a, angle_a)
     cos_b, sin_b = rotation_near(workspace, unit, b, angle_b)
     anchor_a = robot.anchor_a[joint]
@@ -262,7 +268,7 @@ def pull_joint(
 def push_contacts(
     robot: Robot, workspace: Any, unit: int, body: int, x: Any, y: Any, angle: Any, active: Any
 ):
-    """Push one body out of the ground; returns its place and the excess."""
+    """Push one body out of the ground; returns its place and the excess, as in `pull_joint`."""
     excess = active * 0.0 - 3.0 * LINEAR_SLOP
     for slot in range(int(largest(get(workspace, unit, body_field(body, int(B.CONTACTS)))))):
         x, y, angle, separation = push_contact(
@@ -275,7 +281,11 @@ def push_contacts(
 
 @wp.func
 def solve_positions(robot: Robot, workspace: Any, unit: int, iterations: int):
-    """Some iterations of one unit; notes 0 where the errors became small, 1 elsewhere."""
+    """Do some position iterations of one unit.
+
+    `B.UNFINISHED` becomes 0 where all errors are within their tolerances, else 1. The order is that
+    of Box2D's island; see `velocity.py`.
+    """
     hull_x, hull_y, hull_a = place_of(workspace, unit, HULL)
     upper_0_x, upper_0_y, upper_0_a = place_of(workspace, unit, UPPER_0)
     lower_0_x, lower_0_y, lower_0_a = place_of(workspace, unit, LOWER_0)

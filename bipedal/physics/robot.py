@@ -1,7 +1,7 @@
-"""The robot as Box2D sees it: shapes, masses and joints, computed once in float32.
+"""The robot as Box2D sees it: shapes, masses and joints, computed once and kept in float32.
 
 Bodies are numbered in Gymnasium's order of creation: hull, upper leg 0, lower leg 0, upper leg 1,
-lower leg 1. Joints: hip 0, knee 0, hip 1, knee 1.
+lower leg 1. The joints are hip 0, knee 0, hip 1, knee 1.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def box(width: float, height: float) -> Floats:
-    """Corners of a rectangle about the origin, in `b2PolygonShape::SetAsBox`'s order."""
+    """Corners (4, 2) of a rectangle around the origin, in `b2PolygonShape::SetAsBox`'s order."""
     x, y = width / 2, height / 2
     return np.array([(-x, -y), (x, -y), (x, y), (-x, y)], dtype=np.float32)
 
@@ -67,7 +67,7 @@ def mass_properties(vertices: Floats, density: float) -> tuple[float, Floats, fl
 
 
 def robot_arrays() -> dict[str, npt.NDArray[Any]]:
-    """Every field of `Robot` as a NumPy array."""
+    """Compute every field of `Robot` as a NumPy array."""
     hull = np.array(HULL_OUTLINE, dtype=np.float32) / np.float32(SCALE)
     upper, lower = box(LEG_WIDTH, LEG_HEIGHT), box(LOWER_LEG_WIDTH, LEG_HEIGHT)
     shapes = [hull, upper, lower, upper, lower]
@@ -80,7 +80,7 @@ def robot_arrays() -> dict[str, npt.NDArray[Any]]:
         normals[body, : len(shape)] = side_normals(shape)
         density = HULL_DENSITY if body == HULL else LEG_DENSITY
         mass[body], center[body], inertia[body] = mass_properties(shape, density)
-    center[1:] = 0.0  # of the legs exactly
+    center[1:] = 0.0  # exactly 0 for the legs
     hip, knee = (0.0, LEG_DOWN), (0.0, -LEG_HEIGHT / 2)
     anchor_a = np.array([hip, knee, hip, knee], dtype=np.float32)
     body_a = np.array([HULL, UPPER_0, HULL, UPPER_1], dtype=np.int32)
@@ -111,7 +111,7 @@ def robot_arrays() -> dict[str, npt.NDArray[Any]]:
 
 
 def make_robot(device: str) -> Any:
-    """`Robot` in a device's memory."""
+    """Make a `Robot` in a device's memory."""
     robot: Any = Robot()
     for name, array in robot_arrays().items():
         scalar = wp.int32 if array.dtype == np.int32 else wp.float32

@@ -1,7 +1,7 @@
-"""What one environment is made of, N times: fixed-size arrays, one row an environment.
+"""The state of N environments: arrays of fixed size with one row for each environment.
 
-Whatever decides the future of an environment lies in `Ground` and `Walkers`. So a snapshot is a
-copy of rows, and an environment restored from one goes on bit by bit like the original.
+`Ground` and `Walkers` hold everything that decides what an environment does next. So a snapshot is
+a copy of rows, and a restored environment goes on exactly like the original, bit for bit.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from bipedal.physics.constants import (
 
 @wp.struct
 class Robot:
-    """Constants of the five bodies and four joints, numbered as in `robot.py`, which fills it."""
+    """Constants of the five bodies and four joints; `robot.py` numbers and fills them."""
 
     vertex_count: wp.array(dtype=wp.int32)
     vertices: wp.array2d(dtype=wp.vec2)
     """(5, 5) m, counter-clockwise, relative to the body's origin."""
     normals: wp.array2d(dtype=wp.vec2)
-    """(5, 5) outward unit normal of the side from vertex i to i + 1."""
+    """(5, 5) outward unit normal of the side from vertex i to i + 1"""
     centroid: wp.array(dtype=wp.vec2)
     """(5,) m; of a polygon of uniform density also the centre of mass."""
     local_center: wp.array(dtype=wp.vec2)
@@ -43,23 +43,23 @@ class Robot:
     inverse_inertia: wp.array(dtype=wp.float32)
     """(5,) 1/(kg m^2), about the centre of mass."""
     friction: wp.array(dtype=wp.float32)
-    """(5,) of a contact between the body and the ground."""
+    """(5,) friction of a contact between the body and the ground"""
     body_a: wp.array(dtype=wp.int32)
-    """(4,) the upper body of a joint."""
+    """(4,) upper body of a joint"""
     body_b: wp.array(dtype=wp.int32)
-    """(4,) the lower body of a joint."""
+    """(4,) lower body of a joint"""
     anchor_a: wp.array(dtype=wp.vec2)
     """(4,) m, joint relative to the centre of mass of body a."""
     anchor_b: wp.array(dtype=wp.vec2)
     """(4,) m, joint relative to the centre of mass of body b."""
     reference_angle: wp.array(dtype=wp.float32)
-    """(4,) rad, angle between the bodies that the joint calls 0."""
+    """(4,) rad, angle between the bodies when the joint's angle is 0"""
     lower_limit: wp.array(dtype=wp.float32)
     """(4,) rad"""
     upper_limit: wp.array(dtype=wp.float32)
     """(4,) rad"""
     motor_speed: wp.array(dtype=wp.float32)
-    """(4,) rad/s at a positive action."""
+    """(4,) rad/s, target speed of the motor for a positive action"""
 
 
 @wp.struct
@@ -68,22 +68,22 @@ class Manifold:
 
     count: wp.int32
     on_ground: wp.int32
-    """1: the face is the ground's and the points are the body's; 0: the other way round."""
+    """1: the face belongs to the ground and the points to the body; 0: the other way round."""
     normal: wp.vec2
-    """Of the face, in the coordinates of its owner."""
+    """Normal of the face, in its owner's coordinates."""
     plane: wp.vec2
-    """A point of the face, in the coordinates of its owner."""
+    """A point of the face, in its owner's coordinates."""
     point_0: wp.vec2
-    """In the coordinates of whom the face does not belong to."""
+    """In the coordinates of the shape that does not own the face."""
     point_1: wp.vec2
     id_0: wp.int32
-    """Which features meet: two points with the same id are the same contact a step later."""
+    """Which features meet. Points with the same id in two steps are the same contact point."""
     id_1: wp.int32
 
 
 @wp.struct
 class Body:
-    """A body in motion."""
+    """Position and velocity of a body."""
 
     center: wp.vec2
     """m, centre of mass."""
@@ -96,21 +96,21 @@ class Body:
     spin: wp.float32
     """rad/s"""
     sleep_time: wp.float32
-    """s at rest."""
+    """s, how long the body has been at rest."""
     fat_box: wp.vec4
-    """m: left, bottom, right, top of what the broad phase takes for the body."""
+    """m: left, bottom, right, top of the box that stands for the body in the broad phase."""
 
 
 @wp.struct
 class Joint:
-    """What a joint has done in the last step."""
+    """Impulses of a joint in the last step."""
 
     impulse: wp.vec3
-    """N s, N s, N m s: reaction of its pin and of its limit."""
+    """N s, N s, N m s: impulse of the pin (x and y) and of the limit."""
     motor_impulse: wp.float32
     """N m s"""
     at_limit: wp.int32
-    """-1 or 1: it began the step at its lower or upper limit; else 0."""
+    """-1 if the joint began the step at its lower limit, 1 at its upper limit, else 0."""
 
 
 @wp.struct
@@ -119,24 +119,26 @@ class Contact:
 
     body: wp.int32
     ground: wp.int32
-    """Number of the piece: boxes from 0, the edges of the ground line from MAX_BOXES."""
+    """Number of the piece: boxes count from 0, edges of the ground line from MAX_BOXES."""
     touching: wp.int32
     manifold: Manifold
     impulse_0: wp.vec2
-    """N s along the normal and the tangent at point 0, of the last step: its warm start."""
+    """N s along the normal and the tangent at point 0 in the last step; warm-starts the next."""
     impulse_1: wp.vec2
     enabled: wp.int32
-    """From here on: bookkeeping of the time-of-impact phase, void between steps."""
+    """This field and the following belong to the time-of-impact phase. Between steps they mean
+    nothing."""
     impact_known: wp.int32
     impact_time: wp.float32
     impact_count: wp.int32
     ground_time: wp.float32
-    """How far the ground's sweep has been advanced; the ground does not move, but this counts."""
+    """Share of the step to which the ground's sweep has been advanced. The ground does not move,
+    but Box2D compares this time with the body's."""
 
 
 @wp.struct
 class Ground:
-    """The terrain of N environments."""
+    """Terrain of N environments."""
 
     height: wp.array2d(dtype=wp.float32)
     """(N, 200) m, of the ground line at x = i * TERRAIN_STEP."""
@@ -149,7 +151,7 @@ class Ground:
 
 @wp.struct
 class Walkers:
-    """N robots in motion. Bodies and joints are numbered as in `robot.py`."""
+    """State of N robots. Bodies and joints are numbered as in `robot.py`."""
 
     body: wp.array2d(dtype=Body)
     """(N, 5)"""
@@ -169,7 +171,7 @@ class Walkers:
     start_x: wp.array(dtype=wp.float32)
     """(N,) m, of the hull when the episode began."""
     steps: wp.array(dtype=wp.int32)
-    """(N,) timesteps of the episode so far; -1: its first step, part of the reset, is due."""
+    """(N,) timesteps of the episode so far; -1 before the step that is part of a reset."""
     episode: wp.array(dtype=wp.int32)
     """(N,) number of the episode."""
     overflow: wp.array(dtype=wp.int32)
@@ -224,7 +226,7 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("solved", "hull_down", "start_force", "start_x", "steps", "episode"), ()),
     "overflow": (),
 }
-"""Of every field, without the first dimension N."""
+"""Shape of every field without the first dimension, N."""
 
 
 def make_rows(struct: Any, rows: int, device: str) -> Any:

@@ -1,18 +1,18 @@
-"""One step of the world, in Box2D 2.3.0's order, and what Gymnasium makes of it.
+"""One step of the world in Box2D 2.3.0's order, and Gymnasium's rules on top of it.
 
-    collide            contacts that ended are dropped, the others evaluated
-    prepare            gravity, motors, joints and contacts become velocity constraints
+    collide            drop contacts that ended and evaluate the others
+    prepare            turn gravity, motors, joints and contacts into velocity constraints
     solve_velocities   up to 180 iterations; `LANES` environments at once on a CPU
-    move               bodies are moved
-    solve_positions    up to 60 iterations push them out of the ground and pull joints together
-    sleep              half a second at rest stops them, until the next step wakes them
-    find_new_contacts  pairs that came near, for the next step
+    move               integrate the positions of the bodies
+    solve_positions    up to 60 iterations push bodies out of the ground and pull joints together
+    fall_asleep        stop bodies after half a second at rest; the next step wakes them
+    find_new_contacts  find pairs that came near, for the next step
     solve_impacts      time of impact
-    observe            24 observations, reward, the episode's end
+    answer             24 observations, reward, end of the episode
 
-An environment whose episode ends is reset at once, which takes a step of its own (Gymnasium's
-`reset` ends with a step of no torque), so a launch goes through all of that a second time where it
-has to.
+An environment is reset in the same step in which its episode ends. A reset takes a step of its own,
+because Gymnasium's `reset` ends with a step without torque. So a launch goes through all of this a
+second time for the environments that ended.
 """
 
 from __future__ import annotations
@@ -91,8 +91,9 @@ from bipedal.physics.workspace import (
     velocity_of,
 )
 
-# Whole vectors at once, and everything in one function: a call would send each vector through
-# memory. Warp's own flags would keep LLVM from finding the vectors.
+# These flags let the CPU use whole vectors. They also inline everything into one function, because
+# a call would pass each vector through memory. Warp's default flags would keep LLVM from using
+# vectors.
 OPTIONS = {
     "enable_backward": False,
     "max_unroll": 1,
@@ -109,7 +110,7 @@ OBSERVATIONS = wp.constant(14 + LIDAR_RAYS)
 
 @wp.struct
 class Outcome:
-    """What N environments answered; see `bipedal.envs.Step`."""
+    """Results of a step of N environments; see `bipedal.walker.Step`."""
 
     observation: wp.array2d(dtype=wp.float32)
     final_observation: wp.array2d(dtype=wp.float32)
@@ -121,13 +122,14 @@ class Outcome:
 
 @wp.struct
 class Rules:
-    """What an episode is."""
+    """What an episode depends on, besides the actions and the difficulty."""
 
     seed: wp.int32
     time_limit: wp.int32
     generate_ground: wp.int32
-    """0: the ground stays as it was given."""
+    """1: make a new terrain for every episode; 0: keep the one that was given."""
     dt_ratio: wp.float32
+    """Factor of the last step's impulses in a warm start (b2TimeStep::dtRatio)."""
 
 
 # Before the velocities ----------------------------------------------------------------------------
@@ -145,7 +147,8 @@ def prepare(
     action: wp.vec4,
     rules: Rules,
 ):
-    """Everything up to the velocity iterations."""
+    """Do everything before the velocity iterations."""
+    # Contacts first, then gravity and the start of every body's sweep.
     collide(robot, ground, walkers, env)
 
     starting = walkers.steps[env] < 0
@@ -170,6 +173,7 @@ def prepare(
         sweep.start_rotation = walkers.body[env, body].rotation
         sweeps[env, body] = sweep
 
+    # Constraints. Box2D's list of contacts begins with the newest.
     i = walkers.contact_count[env] - 1
     while i >= 0:
         if walkers.contact[env, i].touching == 1:
@@ -200,7 +204,7 @@ def prepare(
 
 @wp.func
 def keep_impulses(walkers: Walkers, workspace: Floats, env: int, column: int):
-    """Store what warm-starts the next step."""
+    """Store the impulses that warm-start the next step."""
     for joint in range(NUM_JOINTS):
         at = joint_offset(joint)
         walkers.joint[env, joint].impulse = wp.vec3(
@@ -232,7 +236,7 @@ def keep_impulses(walkers: Walkers, workspace: Floats, env: int, column: int):
 
 @wp.func
 def keep_velocities(walkers: Walkers, workspace: Floats, env: int, column: int):
-    """Take the result of the velocity iterations out of a column."""
+    """Copy the result of the velocity iterations from a column."""
     for body in range(NUM_BODIES):
         vx, vy, w = velocity_of(workspace, column, body)
         walkers.body[env, body].velocity = wp.vec2(vx, vy)
@@ -242,7 +246,7 @@ def keep_velocities(walkers: Walkers, workspace: Floats, env: int, column: int):
 
 @wp.func
 def move(robot: Robot, walkers: Walkers, workspace: Floats, env: int, column: int):
-    """Integrate the positions, and set their constraints up."""
+    """Integrate the positions and write the position constraints."""
     for body in range(NUM_BODIES):
         motion = Motion()
         motion.center = walkers.body[env, body].center
@@ -272,7 +276,7 @@ def move(robot: Robot, walkers: Walkers, workspace: Floats, env: int, column: in
 
 @wp.func
 def keep_places(walkers: Walkers, workspace: Floats, env: int, column: int):
-    """Take the result of the position iterations out of a column."""
+    """Copy the result of the position iterations from a column."""
     for body in range(NUM_BODIES):
         x, y, angle = place_of(workspace, column, body)
         place(walkers, env, body, wp.vec2(x, y), angle)
@@ -281,7 +285,7 @@ def keep_places(walkers: Walkers, workspace: Floats, env: int, column: int):
 
 @wp.func
 def fall_asleep(walkers: Walkers, env: int, solved: bool) -> bool:
-    """Count the time at rest; after half a second of it everything stops. Whether it did."""
+    """Count the time at rest and stop all bodies after half a second. Returns whether it did."""
     shortest = float(1.0e30)
     for body in range(NUM_BODIES):
         velocity = walkers.body[env, body].velocity
@@ -313,7 +317,7 @@ def finish(
     sweeps: wp.array2d(dtype=Sweep),
     env: int,
 ):
-    """Everything after the position iterations."""
+    """Do everything that follows the position iterations."""
     asleep = fall_asleep(walkers, env, walkers.solved[env] == 1)
     moved = int(0)
     for body in range(NUM_BODIES):
@@ -325,7 +329,7 @@ def finish(
         solve_impacts(robot, ground, walkers, workspace, sweeps, env)
 
 
-# What Gymnasium makes of it -----------------------------------------------------------------------
+# Gymnasium's rules --------------------------------------------------------------------------------
 
 
 @wp.func
@@ -339,7 +343,7 @@ def observe_joint(
     offset: float,
     speed: float,
 ):
-    """Angle and speed of a joint, scaled."""
+    """Write the scaled angle and speed of a joint into two elements of an observation."""
     a = robot.body_a[joint]
     b = robot.body_b[joint]
     angle = walkers.body[env, b].angle - walkers.body[env, a].angle - robot.reference_angle[joint]
@@ -349,7 +353,7 @@ def observe_joint(
 
 @wp.func
 def observe(robot: Robot, ground: Ground, walkers: Walkers, env: int, row: wp.array(dtype=float)):
-    """The 24 observations."""
+    """Write the 24 elements of an observation."""
     velocity = walkers.body[env, HULL].velocity
     row[0] = walkers.body[env, HULL].angle
     row[1] = 2.0 * walkers.body[env, HULL].spin / float(FPS)
@@ -368,7 +372,7 @@ def observe(robot: Robot, ground: Ground, walkers: Walkers, env: int, row: wp.ar
 
 @wp.func
 def shaping(x: float, angle: float) -> wp.float64:
-    """Potential whose growth is the reward: 300 points for the whole way, upright."""
+    """Gymnasium's potential: how far and how upright the hull is. Its growth is the reward."""
     return wp.float64(130.0) * wp.float64(x) / wp.float64(SCALE) - wp.float64(5.0) * wp.float64(
         wp.abs(angle)
     )
@@ -376,7 +380,7 @@ def shaping(x: float, angle: float) -> wp.float64:
 
 @wp.func
 def motor_cost(action: wp.vec4) -> wp.float64:
-    """What a step's torques cost."""
+    """Reward that the torques of a step cost."""
     cost = wp.float64(0.0)
     for joint in range(NUM_JOINTS):
         cost += wp.float64(0.00035 * MOTOR_TORQUE) * wp.float64(wp.min(wp.abs(action[joint]), 1.0))
@@ -385,7 +389,7 @@ def motor_cost(action: wp.vec4) -> wp.float64:
 
 @wp.func
 def create_body(robot: Robot, walkers: Walkers, env: int, body: int, y: float, angle: float):
-    """Put a body at rest where Gymnasium creates it."""
+    """Create a body at rest where Gymnasium does."""
     origin = wp.vec2(START_X, y)
     rotation = rotation_of(angle)
     center = origin + rotate(rotation, robot.local_center[body])
@@ -405,7 +409,11 @@ def reset(
     env: int,
     rules: Rules,
 ):
-    """Begin the next episode, up to its first step. It depends on seed, environment and number."""
+    """Begin the next episode, up to its first step.
+
+    Its terrain and first push depend on the seed and on the numbers of the environment and the
+    episode.
+    """
     episode = walkers.episode[env] + 1
     rng = wp.rand_init(int(wp.rand_init(rules.seed, env)), episode)
     if rules.generate_ground == 1:
@@ -441,7 +449,7 @@ def answer(
     before: wp.float64,
     rules: Rules,
 ) -> bool:
-    """Fill in an environment's row of the outcome; whether its episode is over."""
+    """Write an environment's row of the outcome. Returns whether its episode is over."""
     x = body_pose(robot, walkers, env, HULL).origin[0]
     steps = walkers.steps[env] + 1
     walkers.steps[env] = steps
@@ -468,7 +476,7 @@ def answer(
 
 @wp.func
 def clean_action(actions: wp.array2d(dtype=float), env: int, starting: bool) -> wp.vec4:
-    """The row of actions, or none in an episode's first step."""
+    """The environment's action; zeros in an episode's first step."""
     action = wp.vec4(0.0, 0.0, 0.0, 0.0)
     if not starting:
         action = wp.vec4(actions[env, 0], actions[env, 1], actions[env, 2], actions[env, 3])
@@ -490,7 +498,7 @@ def begin(
     column: int,
     resetting: bool,
 ):
-    """An environment's part before the iterations."""
+    """Do an environment's part before the iterations."""
     if resetting:
         reset(robot, ground, walkers, difficulty, env, rules)
     x = body_pose(robot, walkers, env, HULL).origin[0]
@@ -513,7 +521,7 @@ def end(
     env: int,
     resetting: bool,
 ) -> bool:
-    """An environment's part after the iterations; whether its episode is over."""
+    """Do an environment's part after the iterations. Returns whether its episode is over."""
     finish(robot, ground, walkers, workspace, sweeps, env)
     action = clean_action(actions, env, resetting)
     return answer(robot, ground, walkers, outcome, env, action, before[env], rules)
@@ -529,9 +537,9 @@ def iterate_velocities(
     first: int,
     filled: int,
 ):
-    """All velocity iterations of the columns from `first` to `first + filled`.
+    """Do all velocity iterations of the columns from `first` to `first + filled`.
 
-    After each stage the environments that are done leave, and the rest move up.
+    After each stage the environments that converged leave, and the rest move up.
     """
     left = filled
     for stage in range(_NUM_STAGES):
@@ -562,7 +570,7 @@ def iterate_positions(
     first: int,
     filled: int,
 ):
-    """The same with the position iterations."""
+    """Do all position iterations in the same way."""
     left = filled
     for stage in range(_NUM_STAGES):
         fill_up(floats, first, left)
@@ -593,7 +601,7 @@ def fill_up(floats: Floats, first: int, filled: int):
 
 @wp.func
 def move_column(floats: Floats, env_of: wp.array(dtype=wp.int32), source: int, target: int):
-    """Let an environment move up to an earlier column."""
+    """Move an environment to an earlier column."""
     if source != target:
         copy_column(floats, source, target)
         env_of[target] = env_of[source]
@@ -619,10 +627,11 @@ def step_blocks(
     block_size: int,
     resetting: int,
 ):
-    """A step of `block_size` environments a thread: for CPUs.
+    """Step `block_size` environments in each thread; for CPUs.
 
-    `resetting` 1 begins a new episode where `active` is 1, instead of a step everywhere.
+    With `resetting` 1 it begins a new episode where `active` is 1, instead of stepping everywhere.
     """
+    # Phase 0 steps every environment. Phase 1 begins the next episode where one has ended.
     first = (first_block + wp.tid()) * block_size
     stop = wp.min(first + block_size, num_envs)
     for phase in range(resetting, 2):
@@ -673,7 +682,7 @@ def step_each(
     outcome: Outcome,
     resetting: int,
 ):
-    """The same for one environment a thread: for GPUs."""
+    """Do the same as `step_blocks` with one environment in each thread; for GPUs."""
     env = wp.tid()
     column = column_start(env)
     for phase in range(resetting, 2):

@@ -1,8 +1,8 @@
-"""The ground: Gymnasium's law for it, with its difficulty as parameters.
+"""Terrain by Gymnasium's rules, with the difficulty as parameters.
 
-`generate` follows `BipedalWalker._generate_terrain` line by line, but draws from Warp's generator
-instead of NumPy's: the same distribution, other terrains. `Difficulty` makes both of Gymnasium's
-environments points of one space, for curricula.
+`generate` follows `BipedalWalker._generate_terrain` line by line but draws from Warp's generator
+instead of NumPy's. The terrains have the same distribution as Gymnasium's, but a seed gives another
+one. `Difficulty` covers both of Gymnasium's environments and everything between, for curricula.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ class Difficulty:
     """How hard a terrain is. The defaults, with `obstacles` 1, are BipedalWalkerHardcore-v3's."""
 
     roughness: float = 1.0
-    """Factor of the random slope of grass."""
+    """Factor of the random slope of the grass."""
     obstacles: float = 0.0
-    """Share of the stretches of grass that an obstacle follows; BipedalWalker-v3 has 0."""
+    """Share of the stretches of grass that are followed by an obstacle; 0 in BipedalWalker-v3."""
     stump_weight: float = 1.0
-    """Chance that an obstacle is a stump, relative to those of stairs and pits."""
+    """Weight of stumps. The chance of a kind is its share of the three weights."""
     stairs_weight: float = 1.0
-    """Chance of stairs."""
+    """Weight of stairs."""
     pit_weight: float = 1.0
-    """Chance of a pit."""
+    """Weight of pits."""
     stump_height: float = 1.0
     """Factor of the height of stumps, which is 1 or 2 terrain steps of 0.47 m."""
     stair_height: float = 1.0
@@ -73,7 +73,7 @@ class Difficulty:
             raise UserError("stair_min and stair_max must be whole numbers, 1 <= min <= max")
 
     def row(self) -> npt.NDArray[np.float32]:
-        """(11,) for the kernels."""
+        """The values as an array (11,) for the kernels."""
         return np.array(astuple(self), dtype=np.float32)
 
 
@@ -103,7 +103,7 @@ def add_box(
     right: float,
     top: float,
 ):
-    """Add a box."""
+    """Append a box to the terrain."""
     count = ground.box_count[env]
     if count < MAX_BOXES:
         ground.box[env, count] = wp.vec4(left, bottom, right, top)
@@ -123,7 +123,7 @@ def choose_obstacle(difficulty: wp.array2d(dtype=float), env: int, draw: float) 
 
 @wp.func
 def index_boxes(ground: Ground, env: int):
-    """Fill `first_box`. Boxes stand in order of their left sides."""
+    """Fill `first_box`. The boxes must be in order from left to right."""
     first = int(0)
     for column in range(TERRAIN_LENGTH):
         x = float(column - 1) * TERRAIN_STEP
@@ -152,7 +152,9 @@ def generate(
     ground.box_count[env] = 0
     for i in range(TERRAIN_LENGTH):
         x = float(i) * TERRAIN_STEP
+        # `state` is what is being built, and `oneshot` is set on its first column.
         if state == _GRASS and not oneshot:
+            # A slope that is drawn back to the start's height and disturbed at random.
             velocity = 0.8 * velocity + 0.01 * float(
                 wp.where(y < TERRAIN_HEIGHT, 1, 0) - wp.where(y > TERRAIN_HEIGHT, 1, 0)
             )
@@ -161,6 +163,7 @@ def generate(
                 velocity += difficulty[env, _ROUGHNESS] * slope / SCALE
             y += velocity
         elif state == _PIT and oneshot:
+            # Both walls of the pit.
             width = wp.max(1.0, wp.rint(difficulty[env, _PIT_WIDTH] * float(wp.randi(rng, 3, 5))))
             depth = difficulty[env, _PIT_DEPTH] * TERRAIN_STEP
             counter = int(width)
@@ -170,6 +173,7 @@ def generate(
             counter += 2
             rim = y
         elif state == _PIT:
+            # The floor, and the rim behind it.
             y = rim
             if counter > 1:
                 y -= difficulty[env, _PIT_DEPTH] * TERRAIN_STEP
@@ -180,6 +184,7 @@ def generate(
                 ground, overflow, env, x, y, x + size, y + size * difficulty[env, _STUMP_HEIGHT]
             )
         elif state == _STAIRS and oneshot:
+            # A whole flight, up or down.
             rise = wp.where(wp.randf(rng) > 0.5, 1.0, -1.0)
             fewest = int(difficulty[env, _STAIR_MIN])
             stairs = wp.randi(rng, fewest, int(difficulty[env, _STAIR_MAX]) + 1)
@@ -193,8 +198,11 @@ def generate(
                 )
             counter = stairs * 4
         elif state == _STAIRS:
+            # The ground line inside the stairs.
             n = (float(stairs * 4 - counter) - rise) / 4.0
             y = rim + n * rise * difficulty[env, _STAIR_HEIGHT] * TERRAIN_STEP
+
+        # When its last column is done, choose what comes next.
         oneshot = bool(False)
         ground.height[env, i] = y
         counter -= 1
@@ -211,16 +219,16 @@ def generate(
 
 @wp.kernel
 def index_boxes_kernel(ground: Ground, first_row: int):
-    """`index_boxes` of one environment a thread."""
+    """`index_boxes` for one environment in each thread."""
     index_boxes(ground, first_row + wp.tid())
 
 
 def check_terrain(height: npt.ArrayLike, boxes: npt.ArrayLike) -> tuple[Any, Any]:
     """Check a terrain given as arrays: (200,) heights in m and (B, 4) boxes.
 
-    A box is (left, bottom, right, top) in m; boxes stand in order of their left sides, as
-    Gymnasium makes them. Returns both as float32. Raises `UserError` for another shape or order,
-    for values that are not finite, for an empty box and for more than 64.
+    A box is (left, bottom, right, top) in m. Boxes must be in order from left to right, as
+    Gymnasium makes them. Returns both arrays as float32. Raises `UserError` for another shape or
+    order, for values that are not finite, for an empty box and for more than 64 boxes.
     """
     try:
         line = np.asarray(height, dtype=np.float32)

@@ -1,14 +1,14 @@
-"""Velocities: set the constraints up, then up to 180 iterations of sequential impulses.
+"""Velocities: set the constraints up, then do up to 180 iterations of sequential impulses.
 
-Box2D solves its constraints one after another, joints first, and applies what each one lacks
-(projected Gauss-Seidel). The functions here do the same arithmetic with what does not change
-during the iterations worked out beforehand: effective masses inverted, lever arms multiplied
-out. Constraints are solved in the order of Box2D's island, which always starts at the body
-created last: lower leg 1, upper leg 1, hull, upper leg 0, lower leg 0.
+Box2D solves one constraint after another, joints first, and applies the impulse that each one lacks
+(projected Gauss-Seidel). The functions here do the same arithmetic. Whatever does not change during
+the iterations, such as effective masses and lever arms, is computed beforehand. The order is that
+of Box2D's island, which always starts at the body created last: lower leg 1, upper leg 1, hull,
+upper leg 0, lower leg 0.
 
-A joint's limit and pin are one 3 x 3 system in Box2D, with a 2 x 2 one in its place where the
-limit would pull. Both are the same elimination: first the limit's impulse, clamped, then the
-pin's for what is left.
+In Box2D a joint's limit and pin are one 3 x 3 system. Where the limit would have to pull, a 2 x 2
+system of the pin takes its place. Both amount to the same elimination: first compute and clamp the
+impulse of the limit, then compute the impulse of the pin from the remaining error.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from bipedal.physics.workspace import (
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
-_ = mul  # the lane-wise product: Warp looks it up by this name
+_ = mul  # Warp looks the lane-wise product up by this name.
 _UNBOUNDED = wp.constant(1.0e30)
 
 
@@ -65,7 +65,11 @@ def prepare_joint(
     action: float,
     dt_ratio: float,
 ):
-    """b2RevoluteJoint::InitVelocityConstraints, with the motor's orders; warm-starts too."""
+    """Write a joint's velocity constraint and apply its warm start.
+
+    This is b2RevoluteJoint::InitVelocityConstraints. The sign of `action` is the direction of the
+    motor and its size the share of the largest torque.
+    """
     a = robot.body_a[joint]
     b = robot.body_b[joint]
     at = joint_offset(joint)
@@ -76,6 +80,7 @@ def prepare_joint(
     arm_a = rotate(walkers.body[env, a].rotation, robot.anchor_a[joint])
     arm_b = rotate(walkers.body[env, b].rotation, robot.anchor_b[joint])
 
+    # K is the change of velocity per impulse: rows x and y of the pin, row z of the limit.
     k_xx = mass_a + mass_b + arm_a[1] * arm_a[1] * inertia_a + arm_b[1] * arm_b[1] * inertia_b
     k_xy = -arm_a[1] * arm_a[0] * inertia_a - arm_b[1] * arm_b[0] * inertia_b
     k_yy = mass_a + mass_b + arm_a[0] * arm_a[0] * inertia_a + arm_b[0] * arm_b[0] * inertia_b
@@ -86,7 +91,7 @@ def prepare_joint(
     pin_xx = inverse * k_yy
     pin_xy = -inverse * k_xy
     pin_yy = inverse * k_xx
-    # Row z of the inverse of the 3 x 3 matrix, by its Schur complement.
+    # Row z of the inverse of K, by its Schur complement.
     to_z_x = pin_xx * k_xz + pin_xy * k_yz
     to_z_y = pin_xy * k_xz + pin_yy * k_yz
     limit_zz = 1.0 / (k_zz - k_xz * to_z_x - k_yz * to_z_y)
@@ -103,7 +108,8 @@ def prepare_joint(
     put(workspace, column, at + int(J.LIMIT_Y), -limit_zz * to_z_y)
     put(workspace, column, at + int(J.LIMIT_Z), limit_zz)
 
-    # A limit pushes back only. Its old impulse counts if it is of the limit that is hit now.
+    # A limit only pushes back, so its impulse has one sign. The clamp below drops an old impulse of
+    # the other limit.
     impulse = walkers.joint[env, joint].impulse
     angle = walkers.body[env, b].angle - walkers.body[env, a].angle - robot.reference_angle[joint]
     limit_min = float(0.0)
@@ -124,6 +130,8 @@ def prepare_joint(
     motor = dt_ratio * walkers.joint[env, joint].motor_impulse
     put(workspace, column, at + int(J.LIMIT_MIN), limit_min)
     put(workspace, column, at + int(J.LIMIT_MAX), limit_max)
+
+    # Motor.
     speed = robot.motor_speed[joint] * (
         wp.where(action > 0.0, 1.0, 0.0) - wp.where(action < 0.0, 1.0, 0.0)
     )
@@ -134,6 +142,7 @@ def prepare_joint(
     put(workspace, column, at + int(J.IMPULSE_Z), impulse[2])
     put(workspace, column, at + int(J.IMPULSE_MOTOR), motor)
 
+    # Warm start: both bodies get the impulses of the last step.
     pin = wp.vec2(impulse[0], impulse[1])
     twist = motor + impulse[2]
     push(workspace, column, a, -mass_a * pin, -inertia_a * (cross(arm_a, pin) + twist))
@@ -196,7 +205,11 @@ def prepare_contact(
     pose: Pose,
     dt_ratio: float,
 ):
-    """b2ContactSolver::InitializeVelocityConstraints for one contact; warm-starts too."""
+    """Write a contact's velocity constraint and apply its warm start.
+
+    This is b2ContactSolver::InitializeVelocityConstraints for one contact.
+    """
+    # Lever arms of both points, and K: the change of their normal velocities per normal impulse.
     body = contact.body
     at = contact_offset(body, slot)
     mass = robot.inverse_mass[body]
@@ -214,12 +227,14 @@ def prepare_contact(
     k_01 = mass + inertia * lever_0 * lever_1
     determinant = k_00 * k_11 - k_01 * k_01
 
-    # One point also where the two say nearly the same and K is better not inverted.
+    # Drop the second point if the two constraints are so alike that K cannot be inverted well.
     second = contact.manifold.count == 2 and k_00 * k_00 < MAX_CONDITION_NUMBER * determinant
     normal_0 = dt_ratio * contact.impulse_0[0]
     tangent_0 = dt_ratio * contact.impulse_0[1]
     normal_1 = float(0.0)
     tangent_1 = float(0.0)
+
+    # Write the constraint. The fields of a missing second point are 0.
     put(workspace, column, at + int(C.NX), world.normal[0])
     put(workspace, column, at + int(C.NY), world.normal[1])
     put(workspace, column, at + int(C.LEVER_0), lever_0)
@@ -266,6 +281,7 @@ def prepare_contact(
     put(workspace, column, at + int(C.TANGENT_0), tangent_0)
     put(workspace, column, at + int(C.TANGENT_1), tangent_1)
 
+    # Warm start: the body gets the impulses of the last step.
     impulse = (normal_0 + normal_1) * world.normal + (tangent_0 + tangent_1) * tangent
     spin = (
         lever_0 * normal_0
@@ -296,6 +312,7 @@ def solve_joint(
     inertia_b: float,
 ):
     """b2RevoluteJoint::SolveVelocityConstraints: motor, then limit and pin."""
+    # Motor.
     motor = get(workspace, unit, at + int(J.IMPULSE_MOTOR))
     motor_max = get(workspace, unit, at + int(J.MOTOR_MAX))
     error = wb - wa - get(workspace, unit, at + int(J.MOTOR_SPEED))
@@ -307,6 +324,7 @@ def solve_joint(
     wa = wa - inertia_a * change
     wb = wb + inertia_b * change
 
+    # Limit.
     ax = get(workspace, unit, at + int(J.AX))
     ay = get(workspace, unit, at + int(J.AY))
     bx = get(workspace, unit, at + int(J.BX))
@@ -326,6 +344,8 @@ def solve_joint(
     )
     put(workspace, unit, at + int(J.IMPULSE_Z), new_limit)
     twist = new_limit - limit
+
+    # Pin.
     error_x = error_x + get(workspace, unit, at + int(J.COUPLING_X)) * twist
     error_y = error_y + get(workspace, unit, at + int(J.COUPLING_Y)) * twist
     pin_xy = get(workspace, unit, at + int(J.PIN_XY))
@@ -362,6 +382,7 @@ def solve_contact(
     lever_0 = get(workspace, unit, at + int(C.LEVER_0))
     lever_1 = get(workspace, unit, at + int(C.LEVER_1))
 
+    # Friction at point 0.
     lever = get(workspace, unit, at + int(C.TANGENT_LEVER_0))
     tangent = get(workspace, unit, at + int(C.TANGENT_0))
     bound = friction * normal_0
@@ -375,6 +396,7 @@ def solve_contact(
     vy = vy - mass * (change * nx)
     w = w + inertia * (change * lever)
 
+    # Friction at point 1.
     lever = get(workspace, unit, at + int(C.TANGENT_LEVER_1))
     tangent = get(workspace, unit, at + int(C.TANGENT_1))
     bound = friction * normal_1
@@ -388,7 +410,8 @@ def solve_contact(
     vy = vy - mass * (change * nx)
     w = w + inertia * (change * lever)
 
-    # Both normals at once: of the four cases the first in order that fits (Murty's enumeration).
+    # Both normals at once: each point pushes or not. Box2D takes the first of these four cases that
+    # fits (Murty's enumeration): both, only point 0, only point 1, none.
     k_01 = get(workspace, unit, at + int(C.K_01))
     approach = nx * vx + ny * vy
     b_0 = (
@@ -430,7 +453,11 @@ def solve_contact(
 
 @wp.func
 def solve_velocities(robot: Robot, workspace: Any, unit: int, iterations: int):
-    """Some iterations of one unit; notes the largest change of a velocity in the last one."""
+    """Do some velocity iterations of one unit.
+
+    `B.UNFINISHED` becomes the largest change of a velocity in the last one.
+    """
+    # Local variables hold what changes in the loop, so that it stays in registers.
     hull_x, hull_y, hull_w = velocity_of(workspace, unit, HULL)
     upper_0_x, upper_0_y, upper_0_w = velocity_of(workspace, unit, UPPER_0)
     lower_0_x, lower_0_y, lower_0_w = velocity_of(workspace, unit, LOWER_0)
@@ -450,6 +477,7 @@ def solve_velocities(robot: Robot, workspace: Any, unit: int, iterations: int):
     hull_friction = robot.friction[HULL]
     leg_friction = robot.friction[LOWER_0]
 
+    # The velocities before the last iteration.
     hull_x_old = hull_x
     hull_y_old = hull_y
     hull_w_old = hull_w
@@ -465,7 +493,8 @@ def solve_velocities(robot: Robot, workspace: Any, unit: int, iterations: int):
     lower_1_x_old = lower_1_x
     lower_1_y_old = lower_1_y
     lower_1_w_old = lower_1_w
-    # All but the last iteration, then that one.
+
+    # First all iterations but the last, then the last one.
     for last in range(2):
         if last == 1:
             hull_x_old = hull_x
@@ -484,6 +513,7 @@ def solve_velocities(robot: Robot, workspace: Any, unit: int, iterations: int):
             lower_1_y_old = lower_1_y
             lower_1_w_old = lower_1_w
         for _iteration in range(wp.where(last == 1, 1, iterations - 1)):
+            # Joints.
             upper_1_x, upper_1_y, upper_1_w, lower_1_x, lower_1_y, lower_1_w = solve_joint(
                 workspace, unit, joint_offset(3),
                 upper_1_x, upper_1_y, upper_1_w, lower_1_x, lower_1_y, lower_1_w,
@@ -504,6 +534,7 @@ def solve_velocities(robot: Robot, workspace: Any, unit: int, iterations: int):
                 upper_0_x, upper_0_y, upper_0_w, lower_0_x, lower_0_y, lower_0_w,
                 upper_m, upper_i, lower_m, lower_i,
             )  # fmt: skip
+            # Contacts.
             for slot in range(lower_1_contacts):
                 lower_1_x, lower_1_y, lower_1_w = solve_contact(
                     workspace, unit, contact_offset(LOWER_1, slot),
@@ -530,6 +561,7 @@ def solve_velocities(robot: Robot, workspace: Any, unit: int, iterations: int):
                     lower_0_x, lower_0_y, lower_0_w, lower_m, lower_i, leg_friction,
                 )  # fmt: skip
 
+    # The largest change in the last iteration.
     change = wp.abs(hull_x - hull_x_old)
     change = wp.max(change, wp.abs(hull_y - hull_y_old))
     change = wp.max(change, wp.abs(hull_w - hull_w_old))

@@ -1,7 +1,8 @@
-"""The workspace: what the solvers know of one environment, field by field.
+"""The workspace: the numbers that the solvers read and write, as named fields.
 
-`prepare` writes it, the velocity and position iterations read and change it, `finish` takes the
-result out. It lies in memory as `(groups, fields, LANES)` floats; see `lanes.py`.
+`prepare` and `move` in `step.py` fill it, and the iterations change it. `keep_velocities` and
+`keep_places` copy the results back to `Walkers`. An environment has one column. In memory the
+workspace is `(groups, fields, LANES)` floats; see `lanes.py`.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ class B(IntEnum):
     CONTACTS = 9
     """Number of its contact constraints."""
     UNFINISHED = 10
-    """Of body 0, for all: what the last iterations still changed, or 1 where errors are large."""
+    """Only used in body 0, for the whole robot. After velocity iterations it is the largest change
+    of a velocity in the last one. After position iterations it is 1 if an error is still too large,
+    else 0."""
     SIZE = 11
 
 
 class J(IntEnum):
-    """Fields of a joint: m/s and rad/s in, N s and N m s out."""
+    """Fields of a joint. Speeds are in m/s and rad/s, impulses in N s and N m s."""
 
     AX = 0
     """Pin relative to the centre of mass of body a."""
@@ -47,7 +50,7 @@ class J(IntEnum):
     BX = 2
     BY = 3
     PIN_XX = 4
-    """Inverse of the pin's 2 x 2 effective mass."""
+    """Effective mass of the pin, a symmetric 2 x 2 matrix."""
     PIN_XY = 5
     PIN_YY = 6
     COUPLING_X = 7
@@ -58,7 +61,7 @@ class J(IntEnum):
     LIMIT_Y = 10
     LIMIT_Z = 11
     LIMIT_MIN = 12
-    """Range of the limit's impulse; empty away from the limits."""
+    """Bounds of the limit's impulse; both are 0 away from the limits."""
     LIMIT_MAX = 13
     MOTOR_SPEED = 14
     MOTOR_MAX = 15
@@ -75,10 +78,10 @@ class C(IntEnum):
     """Fields of a contact of a body: two points on one normal."""
 
     NX = 0
-    """Velocity constraint, from here: normal from the ground to the body."""
+    """The velocity constraint begins here. Normal from the ground to the body."""
     NY = 1
     LEVER_0 = 2
-    """r x n of a point: spin that a normal impulse gives."""
+    """r x n of a point: the lever arm of its normal impulse."""
     LEVER_1 = 3
     TANGENT_LEVER_0 = 4
     TANGENT_LEVER_1 = 5
@@ -94,7 +97,7 @@ class C(IntEnum):
     """1 / K_00."""
     MASS_1 = 13
     INVERSE_00 = 14
-    """Of K."""
+    """Inverse of K."""
     INVERSE_01 = 15
     INVERSE_11 = 16
     NORMAL_0 = 17
@@ -102,20 +105,20 @@ class C(IntEnum):
     TANGENT_0 = 19
     TANGENT_1 = 20
     ON_GROUND = 21
-    """Position constraint, from here: 1 if the face is the ground's, -1 if it is the body's."""
+    """The position constraint begins here. 1 if the face is the ground's, -1 if the body's."""
     FACE_X = 22
     """Normal from the ground to the body, in the coordinates of the face's owner."""
     FACE_Y = 23
     POINTS_0 = 24
-    """1 if there is such a point, else 0."""
+    """1 if there is a point 0, else 0."""
     POINTS_1 = 25
     BODY_X0 = 26
-    """What of point 0 is fixed to the body, relative to its centre of mass."""
+    """The end of point 0 that is fixed to the body, relative to its centre of mass."""
     BODY_Y0 = 27
     BODY_X1 = 28
     BODY_Y1 = 29
     GROUND_X0 = 30
-    """What of point 0 is fixed to the ground."""
+    """The end of point 0 that is fixed to the ground."""
     GROUND_Y0 = 31
     GROUND_X1 = 32
     GROUND_Y1 = 33
@@ -128,20 +131,20 @@ FIELDS = NUM_BODIES * B.SIZE + NUM_JOINTS * J.SIZE + NUM_BODIES * MAX_TOUCHING *
 
 
 Vectors = wp.array(dtype=Real)
-"""The workspace, seen as vectors: (groups * FIELDS,)."""
+"""The workspace as vectors: (groups * FIELDS,)."""
 Floats = wp.array(dtype=wp.float32)
-"""The same memory, seen as floats: (groups * FIELDS * LANES,)."""
+"""The same memory as floats: (groups * FIELDS * LANES,)."""
 
 
 @wp.func
 def group_start(group: int) -> int:
-    """Where a group of `LANES` columns begins, seen as vectors: the `unit` of its fields."""
+    """Index of a group's first field in `Vectors`: the `unit` that `get` and `put` take."""
     return group * FIELDS
 
 
 @wp.func
 def column_start(column: int) -> int:
-    """Where the column of an environment begins, seen as floats: the `unit` of its fields."""
+    """Index of a column's first field in `Floats`: the `unit` that `get` and `put` take."""
     return (column // LANES * FIELDS) * LANES + column % LANES
 
 
@@ -199,7 +202,7 @@ def velocity_of(workspace: Any, unit: int, body: int):
 
 @wp.func
 def set_velocity(workspace: Any, unit: int, body: int, vx: Any, vy: Any, spin: Any):
-    """Undo `velocity_of`."""
+    """Set the velocity and spin of a body."""
     put(workspace, unit, body_field(body, int(B.VX)), vx)
     put(workspace, unit, body_field(body, int(B.VY)), vy)
     put(workspace, unit, body_field(body, int(B.SPIN)), spin)
@@ -217,7 +220,7 @@ def place_of(workspace: Any, unit: int, body: int):
 
 @wp.func
 def set_place(workspace: Any, unit: int, body: int, x: Any, y: Any, angle: Any):
-    """Undo `place_of`."""
+    """Set the centre of mass and angle of a body."""
     put(workspace, unit, body_field(body, int(B.X)), x)
     put(workspace, unit, body_field(body, int(B.Y)), y)
     put(workspace, unit, body_field(body, int(B.ANGLE)), angle)
@@ -227,7 +230,7 @@ def set_place(workspace: Any, unit: int, body: int, x: Any, y: Any, angle: Any):
 def set_start(
     workspace: Floats, env: int, body: int, center: wp.vec2, angle: float, rotation: wp.vec2
 ):
-    """Say where a body's position iterations begin."""
+    """Set the place at which a body's position iterations begin."""
     set_place(workspace, env, body, center[0], center[1], angle)
     put(workspace, env, body_field(body, int(B.START_ANGLE)), angle)
     put(workspace, env, body_field(body, int(B.START_COS)), rotation[0])
@@ -236,7 +239,7 @@ def set_start(
 
 @wp.func
 def copy_column(workspace: Floats, source: int, target: int):
-    """Copy all of an environment's fields that are in use to another column."""
+    """Copy an environment's fields to another column, but no unused contact slots."""
     a = column_start(source)
     b = column_start(target)
     for field in range(_CONTACTS):
@@ -250,14 +253,17 @@ def copy_column(workspace: Floats, source: int, target: int):
 
 @wp.func
 def clear_column(workspace: Floats, column: int):
-    """Give a lane that takes no part no motion and no constraints."""
+    """Zero a column without an environment, so that its lane has no motion and no contacts."""
     for field in range(_CONTACTS):
         put(workspace, column_start(column), field, 0.0)
 
 
 @wp.func
 def level_lanes(workspace: Floats, group: int):
-    """Clear the contact slots that some lane of a group uses and others do not."""
+    """Zero the unused contact slots of a group's lanes.
+
+    Every lane of a group goes through as many slots of a body as the lane with the most contacts.
+    """
     for body in range(NUM_BODIES):
         field = body_field(body, int(B.CONTACTS))
         most = int(0)
