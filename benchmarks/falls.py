@@ -23,8 +23,8 @@ from bipedal.checkpoint import load_model, policy_to_bytes
 from bipedal.evaluation.episode import run_episode
 from bipedal.evaluation.obstacles import Floats, Kind, Obstacle, find_obstacles, met_obstacles
 from bipedal.evaluation.score import FINAL_SEED, read_policy, worker_pool
-from bipedal.evaluation.trajectory import DT, Trajectory
-from bipedal.physics.constants import TERRAIN_STEP
+from bipedal.evaluation.trajectory import Trajectory
+from bipedal.physics.constants import TERRAIN_STEP, TIMESTEP
 from bipedal.policy import Policy
 from bipedal.processes import usable_cores
 from bipedal.progress import track_items
@@ -32,7 +32,7 @@ from bipedal.tables import write_table
 from bipedal.walker import HARDCORE_ID
 
 FREE_GROUND = "free ground"
-BEFORE = round(0.5 / DT)
+BEFORE = round(0.5 / TIMESTEP)
 """Timesteps before its end at which a fall is looked at: half a second."""
 SLOW, LEANING = 1.0, 0.5
 """m/s and rad: slower than the one a robot is stuck, beyond the other it tips over."""

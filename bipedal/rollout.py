@@ -12,8 +12,9 @@ from torch import Tensor
 from bipedal.history import History
 from bipedal.networks import gaussian_log_prob
 from bipedal.normalizer import RewardScaler
+from bipedal.physics.constants import FALL_REWARD
 from bipedal.policy import Policy
-from bipedal.walker import FALL_REWARD, VectorEngine
+from bipedal.walker import VectorEngine
 
 
 class EpisodeStatistics(NamedTuple):

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bipedal.errors import UserError
+from bipedal.physics.constants import FALL_REWARD
 
 if TYPE_CHECKING:
     import torch
@@ -31,8 +32,6 @@ HARDCORE_ID = "BipedalWalkerHardcore-v3"
 ENV_IDS = (WALKER_ID, HARDCORE_ID)
 OBSERVATION_DIM = 24
 ACTION_DIM = 4
-FALL_REWARD = -100.0
-"""Reward of the timestep in which the robot falls, and of no other (bipedal_walker.py)."""
 REWARD_THRESHOLD = 300.0
 """Mean return at which Gymnasium calls either environment solved."""
 

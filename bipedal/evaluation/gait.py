@@ -14,7 +14,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from bipedal.evaluation.trajectory import DT, GRAVITY, LEG_LENGTH, MASS, Bools, Floats, Trajectory
+from bipedal.evaluation.trajectory import Bools, Floats, Trajectory
+from bipedal.physics.constants import GRAVITY, LEG_LENGTH, ROBOT_MASS, TIMESTEP
 
 
 class GaitClass(StrEnum):
@@ -107,7 +108,7 @@ class Gait:
     step_symmetry: float
     """1 - |a - b| / (|a| + |b|) of the step lengths that end on each foot: 0 if one trails."""
     cost_of_transport: float
-    """Mechanical work of the motors, sum |torque * speed| DT, over MASS * GRAVITY * distance.
+    """Mechanical work of the motors, sum |torque * speed| TIMESTEP, over mass * gravity * distance.
 
     NaN for an episode that did not come at least one LEG_LENGTH forward.
     """
@@ -143,14 +144,14 @@ def classify(gait: Gait) -> GaitClass:
 def analyse(trajectory: Trajectory) -> Gait:
     """Measure the gait of one episode."""
     contact = trajectory.foot_contact
-    duration = len(contact) * DT
+    duration = len(contact) * TIMESTEP
     distance = float(trajectory.hull_position[-1, 0]) - trajectory.start_x
     speed = distance / duration
     stance = contact.mean(axis=0)
     touchdowns = (_touchdowns(contact[:, 0]), _touchdowns(contact[:, 1]))
     step_length, step_symmetry = _steps(touchdowns, trajectory.foot_position[:, :, 0])
     power = np.abs(trajectory.joint_torques * trajectory.joint_speeds)
-    work = float(power.sum()) * DT
+    work = float(power.sum()) * TIMESTEP
     knee_down = trajectory.upper_contact | (trajectory.knee_height < THRESHOLDS.knee_height)
     return Gait(
         fell=trajectory.fell,
@@ -169,7 +170,7 @@ def analyse(trajectory: Trajectory) -> Gait:
         symmetry=_symmetry(float(stance[0]), float(stance[1])),
         step_symmetry=step_symmetry,
         cost_of_transport=(
-            work / (MASS * GRAVITY * distance) if distance >= LEG_LENGTH else math.nan
+            work / (ROBOT_MASS * GRAVITY * distance) if distance >= LEG_LENGTH else math.nan
         ),
     )
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bipedal.physics.constants import FAR_END, TERRAIN_STEP
 
 REACH = 1.0
-"""m. Nearer than this a robot, whose legs are 1.1 m long, is busy with an obstacle."""
+"""m. A robot whose hull is nearer to an obstacle than this is busy with it."""
 
 Floats = npt.NDArray[np.floating[Any]]
 

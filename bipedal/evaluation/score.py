@@ -26,7 +26,7 @@ from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.episode import Episode, run_episode
 from bipedal.evaluation.gait import summarise
 from bipedal.evaluation.obstacles import NONE, Kind
-from bipedal.evaluation.trajectory import DT
+from bipedal.physics.constants import TIMESTEP
 from bipedal.policy import Policy, Statistics
 from bipedal.processes import signals_held
 from bipedal.walker import HARDCORE_ID, REWARD_THRESHOLD, check_env_id, check_seed
@@ -66,7 +66,7 @@ def summarise_episodes(
         "max_return": float(returns.max()),
         "fall_rate": float(fell.mean()),
         "mean_length": float(lengths.mean()),
-        "mean_speed": float(distances.sum() / (lengths.sum() * DT)),
+        "mean_speed": float(distances.sum() / (lengths.sum() * TIMESTEP)),
     }
 
 

@@ -17,21 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bipedal.evaluation.obstacles import terrain_boxes
+from bipedal.physics.constants import LEG_HEIGHT, TIMESTEP
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-DT = 1 / 50
-"""Duration of a timestep, s."""
-
-# The robot of gymnasium/envs/box2d/bipedal_walker.py; its drawing units are 1/30 m.
-_SCALE = 30.0
-GRAVITY = 10.0  # m/s^2
-SEGMENT_LENGTH = 34 / _SCALE  # m, upper leg; the lower leg is as long
-LEG_LENGTH = 2 * SEGMENT_LENGTH  # m, hip to foot tip of a straight leg: 2.27
-STANDING_HEIGHT = LEG_LENGTH + 8 / _SCALE  # m, the hip is 8 units below the hull's origin: 2.53
-# kg, density * area: the hull (5 kg/m^2, 976 units^2), two upper and two lower legs (1 kg/m^2).
-MASS = (5 * 976 + 2 * 8 * 34 + 2 * (0.8 * 8) * 34) / _SCALE**2  # 6.51
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +87,10 @@ class TrajectoryRecorder:
                 *(position1.x, position1.y, lower1.angle),
                 *(hip0.angle, knee0.angle, hip1.angle, knee1.angle),
                 *(hip0.speed, knee0.speed, hip1.speed, knee1.speed),
-                hip0.GetMotorTorque(1 / DT),
-                knee0.GetMotorTorque(1 / DT),
-                hip1.GetMotorTorque(1 / DT),
-                knee1.GetMotorTorque(1 / DT),
+                hip0.GetMotorTorque(1 / TIMESTEP),
+                knee0.GetMotorTorque(1 / TIMESTEP),
+                hip1.GetMotorTorque(1 / TIMESTEP),
+                knee1.GetMotorTorque(1 / TIMESTEP),
                 reward,
             )
         )
@@ -147,7 +136,7 @@ def make_trajectory(
     """
     lower_legs = states[:, 5:11].reshape(-1, 2, 3)  # [t, foot, (x, y, angle)]
     angle = lower_legs[:, :, 2]
-    to_tip = SEGMENT_LENGTH / 2 * np.stack([np.sin(angle), -np.cos(angle)], axis=-1)
+    to_tip = LEG_HEIGHT / 2 * np.stack([np.sin(angle), -np.cos(angle)], axis=-1)
     knee = lower_legs[:, :, :2] - to_tip
     return Trajectory(
         foot_contact=contacts[:, :2],

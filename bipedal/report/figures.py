@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bipedal.evaluation.obstacles import Kind
-from bipedal.evaluation.trajectory import DT
+from bipedal.physics.constants import TIMESTEP as DT
 from bipedal.report.data import Run, Table, points
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bipedal.evaluation.trajectory import DT
+from bipedal.physics.constants import TIMESTEP
 from bipedal.report.data import Run, last, points
 from bipedal.report.figures import CHARTS, gait_colour
 from bipedal.report.markup import (
@@ -157,7 +157,7 @@ def _walk(episode: Episode, video: bytes) -> str:
     ending = "fell" if episode.fell else "did not fall"
     caption = (
         f"Best model, greedy, seed {episode.seed}: return {episode.episodic_return:.1f}, "
-        f"{episode.length} timesteps ({episode.length * DT:.1f} s), "
+        f"{episode.length} timesteps ({episode.length * TIMESTEP:.1f} s), "
         f"{episode.distance:.1f} m, {ending}."
     )
     player = (

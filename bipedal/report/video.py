@@ -20,11 +20,11 @@ import numpy.typing as npt
 from bipedal.engines.reference import make_env
 from bipedal.errors import UserError
 from bipedal.evaluation.episode import Act, begin
-from bipedal.evaluation.trajectory import DT
+from bipedal.physics.constants import TIMESTEP
 from bipedal.policy import Policy
 from bipedal.walker import check_seed
 
-FPS = round(1 / DT)
+FPS = round(1 / TIMESTEP)
 """Frames per second: one frame for each timestep, so that the video plays in real time."""
 
 GIF_STRIDE = 2

@@ -9,7 +9,8 @@ from numpy_engine import NumpyEngine
 from bipedal.engines.gymnasium import GymnasiumEngine
 from bipedal.engines.reference import make_env
 from bipedal.errors import RunFailedError, UserError
-from bipedal.walker import ENV_IDS, FALL_REWARD, FloatArray, Step
+from bipedal.physics.constants import FALL_REWARD
+from bipedal.walker import ENV_IDS, FloatArray, Step
 
 
 def random_actions(steps: int, num_envs: int, seed: int = 0) -> FloatArray:

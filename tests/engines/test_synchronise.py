@@ -14,9 +14,9 @@ from numpy_engine import NumpyEngine
 
 from bipedal.engines.reference import make_env
 from bipedal.engines.synchronise import read_terrain, reset_overheard, synchronise
-from bipedal.physics.constants import MAX_BOXES, TERRAIN_STEP
+from bipedal.physics.constants import FALL_REWARD, MAX_BOXES, TERRAIN_STEP
 from bipedal.physics.state import fields
-from bipedal.walker import ENV_IDS, FALL_REWARD
+from bipedal.walker import ENV_IDS
 
 EngineMaker = Callable[..., NumpyEngine]
 

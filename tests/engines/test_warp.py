@@ -16,6 +16,7 @@ from bipedal.engines.synchronise import read_terrain, reset_overheard
 from bipedal.engines.warp import WarpEngine
 from bipedal.errors import UserError
 from bipedal.physics.constants import (
+    FALL_REWARD,
     MAX_CONTACTS,
     POSITION_ITERATIONS,
     POSITION_STAGES,
@@ -25,7 +26,7 @@ from bipedal.physics.constants import (
 )
 from bipedal.physics.robot import robot_arrays
 from bipedal.physics.step import step_each
-from bipedal.walker import ENV_IDS, FALL_REWARD, FloatArray, Step
+from bipedal.walker import ENV_IDS, FloatArray, Step
 
 EngineMaker = Callable[..., NumpyEngine]
 

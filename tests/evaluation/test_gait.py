@@ -15,15 +15,14 @@ from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
 from numpy.typing import NDArray
 
 from bipedal.evaluation.gait import THRESHOLDS, Gait, GaitClass, analyse, classify, summarise
-from bipedal.evaluation.trajectory import (
-    DT,
+from bipedal.evaluation.trajectory import Trajectory, TrajectoryRecorder
+from bipedal.physics.constants import (
     GRAVITY,
+    LEG_HEIGHT,
     LEG_LENGTH,
-    MASS,
-    SEGMENT_LENGTH,
+    ROBOT_MASS,
     STANDING_HEIGHT,
-    Trajectory,
-    TrajectoryRecorder,
+    TIMESTEP,
 )
 
 Policy = Callable[[NDArray[np.float32]], NDArray[np.float64]]
@@ -43,7 +42,7 @@ def make_trajectory(
     """A hull that moves at constant speed on flat ground at height 1, from x = 5."""
     contact = np.array(foot_contact, dtype=bool).reshape(-1, 2)
     steps = len(contact)
-    x = 5.0 + speed * DT * np.arange(1, steps + 1)
+    x = 5.0 + speed * TIMESTEP * np.arange(1, steps + 1)
     feet = np.zeros((steps, 2, 2))
     feet[:, :, 0] = x[:, None] if foot_x is None else foot_x
     return Trajectory(
@@ -77,7 +76,7 @@ def alternating(
     time = np.arange(strides * period)[:, None] - np.array([1, 1 + lag])
     phase, stride = time % period, time // period
     swing = np.clip((phase - stance) / (period - stance), 0, 1)
-    foot_x = (stride + swing) * speed * period * DT + np.array([0, lag]) * speed * DT
+    foot_x = (stride + swing) * speed * period * TIMESTEP + np.array([0, lag]) * speed * TIMESTEP
     return make_trajectory(phase < stance, speed=speed, foot_x=foot_x)
 
 
@@ -145,14 +144,14 @@ class TestMetrics:
         contact = np.zeros((len(bits), 2), bool)
         contact[:, 0] = [bit == "1" for bit in bits]
         gait = analyse(make_trajectory(contact))
-        assert gait.step_frequency == pytest.approx(2 / (len(bits) * DT))
+        assert gait.step_frequency == pytest.approx(2 / (len(bits) * TIMESTEP))
         assert gait.duty_factor == pytest.approx(8 / len(bits) / 2)  # as it is
 
     def test_cost_of_transport(self) -> None:
         # 4 joints, 3 N m against 2 rad/s, for 100 timesteps at 2 m/s.
         trajectory = make_trajectory(np.ones((100, 2)), speed=2.0, torque=-3.0, joint_speed=2.0)
-        work, distance = 4 * 3 * 2 * 100 * DT, 2.0 * 100 * DT
-        expected = work / (MASS * GRAVITY * distance)
+        work, distance = 4 * 3 * 2 * 100 * TIMESTEP, 2.0 * 100 * TIMESTEP
+        expected = work / (ROBOT_MASS * GRAVITY * distance)
         assert analyse(trajectory).cost_of_transport == pytest.approx(expected)
 
     def test_slide_share_is_the_worse_foot(self) -> None:
@@ -362,7 +361,7 @@ class TestRealRobot:
         ).reshape(steps, 1, 2)
         reach = np.linalg.norm(trajectory.foot_position - hip, axis=-1)
         knee = trajectory.joint_angles[:, [1, 3]]
-        assert reach == pytest.approx(2 * SEGMENT_LENGTH * np.cos(knee / 2), abs=0.15)
+        assert reach == pytest.approx(2 * LEG_HEIGHT * np.cos(knee / 2), abs=0.15)
 
     def test_standing(self) -> None:
         trajectory, gait = episode(hold([0.1, -1.6, 1.0, -1.4]), seed=0)
@@ -435,10 +434,10 @@ class TestRealRobot:
         env.reset(seed=0)
         walker: Any = env.unwrapped
         bodies = [walker.hull, *walker.legs]
-        assert sum(body.mass for body in bodies) == pytest.approx(MASS, rel=1e-6)
+        assert sum(body.mass for body in bodies) == pytest.approx(ROBOT_MASS, rel=1e-6)
         assert -walker.world.gravity.y == GRAVITY
         hip, knee = walker.joints[:2]
-        assert knee.GetLocalAnchorB().y == pytest.approx(SEGMENT_LENGTH / 2)
+        assert knee.GetLocalAnchorB().y == pytest.approx(LEG_HEIGHT / 2)
         assert LEG_LENGTH - hip.GetLocalAnchorA().y == pytest.approx(STANDING_HEIGHT)
         env.close()
 
