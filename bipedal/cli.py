@@ -7,10 +7,9 @@ functions: environment processes import this module again and need none of them.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import dataclasses
 import io
-import itertools
 import json
 import os
 import signal
@@ -18,58 +17,50 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import IO, Annotated, Any, Literal
 
-import tyro
-
-from bipedal import __version__
+from bipedal import __version__, options
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
-from bipedal.presets import get_preset
+from bipedal.limits import between, check_limits
+from bipedal.options import Metavar, Positional, Section
+from bipedal.presets import check_start, get_preset
 
-ModelArgument = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
-RunArgument = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+ModelArgument = Annotated[str, Positional("MODEL")]
+RunArgument = Annotated[Path, Positional("RUN")]
 
 
 @dataclass(frozen=True)
 class TrainArguments:
-    """Train a policy with PPO; Ctrl-C stops cleanly, --resume goes on exactly where it was."""
+    """Train a policy with PPO. Ctrl-C stops cleanly; --resume goes on exactly where it was."""
 
-    config: Annotated[TrainConfig, tyro.conf.arg(name="")]
-    run_dir: Path | None = None
-    """Directory of this run (default: a new one under runs/, or with --resume the latest)."""
+    run_dir: Annotated[Path | None, Section("Run"), Metavar("DIR")] = None
+    """Directory of this run, by default a new one under runs/, or with --resume the latest."""
     resume: bool = False
-    """Continue the run in --run-dir from its last save."""
+    """Go on with the run in --run-dir from its last save."""
 
 
 def train(arguments: Sequence[str]) -> None:
     """Train, then score the best model."""
+
+    def preset(given: Mapping[str, Any]) -> TrainConfig:
+        return get_preset(given.get("preset", TrainConfig.preset))
+
+    given = options.parse(
+        "train", (TrainArguments, TrainConfig), arguments, lambda given: vars(preset(given))
+    )
+    run_dir, resume = given.pop("run_dir", None), given.pop("resume", False)
     from bipedal.run_directory import read_run_config
     from bipedal.session import find_latest_run, new_run_dir, train_and_score
 
-    # All defaults come from the preset, or from the run to resume: those are looked for first.
-    first = _FirstLook(add_help=False, allow_abbrev=False)
-    first.add_argument("--help", "-h", action="store_true")
-    first.add_argument("--preset", default=TrainConfig.preset)
-    first.add_argument("--run-dir", "--run_dir", type=Path)
-    first.add_argument("--resume", action="store_true")
-    asked = first.parse_known_args(arguments)[0]
-    if asked.resume and not asked.help:
-        run_dir = asked.run_dir or find_latest_run()
-        default = read_run_config(run_dir)
+    if resume:
+        run_dir = run_dir or find_latest_run()
+        config = dataclasses.replace(read_run_config(run_dir), **given)
     else:
-        run_dir = asked.run_dir
-        default = get_preset(asked.preset)
-    args = _parse(TrainArguments, "train", arguments, TrainArguments(default))
-    train_and_score(args.config, run_dir or new_run_dir(args.config), resume=args.resume)
-
-
-class _FirstLook(argparse.ArgumentParser):
-    """A parser that complains as the rest of the command line does."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise UserError."""
-        raise UserError(f"{message} (see bipedal train --help)")
+        config = dataclasses.replace(preset(given), **given)
+        check_start(config)
+        run_dir = run_dir or new_run_dir(config)
+    train_and_score(config, run_dir, resume=resume)
 
 
 @dataclass(frozen=True)
@@ -77,14 +68,15 @@ class EvaluateArguments:
     """Score the greedy policy in Gymnasium's own environment: raw reward, fresh episodes."""
 
     model: ModelArgument
-    env_id: str | None = None
-    """Environment (default: the one the model was trained in)."""
-    episodes: int = 100
-    """Number of episodes; episode i is reset(seed=SEED + i) of a fresh environment."""
+    """A .pth file, a run directory (its best model) or pretrained:NAME."""
+    env_id: Annotated[str | None, Metavar("ID")] = None
+    """Environment, by default the one that the model was trained in."""
+    episodes: Annotated[int, between(1, 1_000_000)] = 100
+    """Number of episodes."""
     seed: int = 0
-    """Seed of the first episode."""
+    """Seed of the first episode. Episode i is reset(seed=SEED + i) of a fresh environment."""
     statistics: Literal["saved", "none", "fresh"] = "saved"
-    """Observation statistics: saved with the model, none at all, or estimated anew each episode."""
+    """Observation statistics: saved with the model, none, or estimated anew each episode."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
@@ -111,14 +103,15 @@ class RecordArguments:
     """Record one greedy episode as a video; needs no screen."""
 
     model: ModelArgument
-    out: Path
+    """A .pth file, a run directory (its best model) or pretrained:NAME."""
+    out: Annotated[Path, Metavar("FILE")]
     """File to write, .mp4 or .gif."""
-    env_id: str | None = None
-    """Environment (default: the one the model was trained in)."""
+    env_id: Annotated[str | None, Metavar("ID")] = None
+    """Environment, by default the one that the model was trained in."""
     seed: int = 0
     """Seed of the episode."""
     max_seconds: float | None = None
-    """Stop after this many seconds of the robot's time."""
+    """Length of the video at most, in seconds of the robot's time."""
 
 
 def record(arguments: Sequence[str]) -> None:
@@ -159,6 +152,7 @@ class InfoArguments:
     """Say what is in a model's files, without trusting them."""
 
     model: ModelArgument
+    """A .pth file, a run directory (its best model) or pretrained:NAME."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
@@ -175,21 +169,21 @@ def info(arguments: Sequence[str]) -> None:
 class StudyArguments:
     """Put a claim to the test over many seeds; writes results/studies/NAME."""
 
-    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
+    name: Annotated[str, Positional("NAME")]
     """One of dynamics, kneeling, statistics, algorithms, hardcore."""
     seeds: int | None = None
-    """Number of seeds, from 1000 upward (default: the study's)."""
+    """Number of seeds, from 1000 upward, by default the study's."""
     jobs: int | None = None
-    """Trials at once (default: one a core)."""
+    """Trials at once, by default one a core."""
     resume: bool = False
-    """Go on with the trials in runs/studies/NAME, or where that is gone with those of the
-    published tables: none that is done is run again."""
+    """Go on with the trials in runs/studies/NAME. Where that is gone, with those of the published
+    tables: none that is done is run again."""
     address: str | None = None
-    """Run the trials on this Ray cluster ("local" starts one here) instead of in processes."""
+    """Ray cluster to run the trials on, or "local" to start one here."""
     timesteps: int | None = None
-    """Training of one trial (default: the study's)."""
+    """Timesteps of training in a trial, by default the study's."""
     arms: tuple[str, ...] = ()
-    """Only these arms (default: all)."""
+    """Only these arms, by default all."""
 
 
 def study(arguments: Sequence[str]) -> None:
@@ -222,33 +216,12 @@ MODEL is a .pth file, a run directory (its best model) or pretrained:NAME.
 bipedal COMMAND --help lists a command's options."""
 
 
-def _parse(kind: type[Any], name: str, arguments: Sequence[str], default: Any = None) -> Any:
-    """Parse with tyro; its boxed complaint becomes one sentence."""
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            return tyro.cli(
-                kind,
-                prog=f"bipedal {name}",
-                args=list(arguments),
-                default=default,
-                config=(tyro.conf.FlagCreatePairsOff,),
-            )
-    except SystemExit as ended:
-        if not ended.code:  # --help
-            raise
-        raise UserError(f"{_unbox(complaint.getvalue())} (see bipedal {name} --help)") from None
-
-
-def _unbox(complaint: str) -> str:
-    """Take the first section out of tyro's box: what is between the title and the next rule.
-
-    The box is drawn with │ and ─, or where the terminal has none with spaces and -.
-    """
-    lines = [line.strip("│ ") for line in complaint.splitlines()[1:]]
-    parts = itertools.groupby(lines, key=lambda line: set(line) <= set("─-"))
-    sections = [list(part) for is_rule, part in parts if not is_rule]
-    return " ".join(sections[0]) if sections else "the arguments cannot be read"
+def _parse(kind: type[Any], name: str, arguments: Sequence[str]) -> Any:
+    """Make a command's dataclass of its arguments; `UserError` if they make no sense."""
+    defaults = {field.name: field.default for field in dataclasses.fields(kind)}
+    parsed = kind(**options.parse(name, (kind,), arguments, lambda given: defaults))
+    check_limits(parsed)
+    return parsed
 
 
 def _print(result: Mapping[str, Any], as_json: bool) -> None:
@@ -272,9 +245,21 @@ def _text(value: object) -> str:
 
 
 def _complain(sentence: object) -> None:
-    """Print one line on standard error; a file's name may hold line ends and worse."""
+    """Print one line on standard error; a file's name may hold line ends and worse.
+
+    The exit code still tells of the mistake where standard error cannot be written.
+    """
     text = "".join(c if c.isprintable() else " " for c in str(sentence))
-    print(f"bipedal: {text}", file=sys.stderr)
+    try:
+        print(f"bipedal: {text}", file=sys.stderr, flush=True)
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _discard(stream: IO[str]) -> None:
+    """Send what a stream still holds nowhere: else Python tries again at exit, and complains."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -302,8 +287,16 @@ def _run(arguments: Sequence[str]) -> int:
         return 128 + signal.SIGINT
 
 
+def _open_streams() -> None:
+    """Give streams that were closed before the start (`2>&-`) somewhere to write to."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without γ shows \u03b3
             stream.reconfigure(errors="backslashreplace")
@@ -314,8 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # the reader, head for one, has seen enough
             _complain(error)
-        with contextlib.suppress(OSError):  # or Python tries again at exit, and complains
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         return 1
 
 

@@ -46,52 +46,52 @@ SEED = TrainConfig(
     best_window=50,
     stop_when_solved=False,
 )
-"""The notebook that this project grew from: its every number, in one environment.
+"""The notebook that this project grew from, with all of its numbers, in one environment.
 
-1,500 iterations of 2,048 steps, minibatches of 64, 10 epochs, Adam at 3e-4 (policy) and 4e-4
-(critic) with PyTorch's ε, 256-256 ReLU with LayerNorm, standard deviation within [1e-3, 1] and
-initially 1, seed 9, a checkpoint every 100 iterations, a video every 50, the best model by the
-mean of the last 50 episodes.
+1,500 iterations of 2,048 timesteps, minibatches of 64, 10 epochs, Adam at 3e-4 (policy) and 4e-4
+(critic) with PyTorch's ε, 256-256 ReLU with LayerNorm, a standard deviation within [1e-3, 1] that
+begins at 1, seed 9, a checkpoint every 100 iterations, a video every 50, the best model by the mean
+of the last 50 episodes.
 
-Where the notebook was plainly wrong this does it right: a time limit is not a termination (V of
-the final observation is bootstrapped), the rollout's end is bootstrapped with V instead of 0,
-and videos are recorded with the training statistics instead of fresh ones. One more difference:
+Where the notebook was plainly wrong, this does it right. A time limit is not a termination: the
+value of the final observation is bootstrapped. The end of a rollout is bootstrapped with V instead
+of 0. Videos are recorded with the training statistics instead of fresh ones. One more difference:
 `log_std` is moved back into its range after a step, because a clamped one gets no gradient.
 """
 
 DEFAULT = TrainConfig()
-"""The walker for a laptop: solved in about a minute, with every seed before with one.
+"""The walker for a laptop: solved in about a minute.
 
-Where its values come from (trials with tuning seeds 0 to 6 only, see docs/learner.md):
+Where its values come from (tuned on seeds 0 to 6 only, see docs/learner.md):
 
 * 64 environments x 128 timesteps, 10 epochs, two separate 64-64 ReLU networks with LayerNorm and an
-  initial log-std of -0.5: measured before on this environment to reach 300 where wider, tanh or
-  hotter variants stopped short or stood still.
-* Minibatches of 2048 at 7e-4: half the gradient steps of 1024 at 5e-4, at about the same number of
-  timesteps to a return of 200. Annealed to almost nothing over 2.5M timesteps, and slowly: what
-  separates 280 from 310 is falls in one episode of twenty, which is little to learn from. Annealed
-  over 1.5M to a tenth, some seeds needed a second or third restart.
-* λ 0.95, ε 0.2: Schulman et al. 2017, table 3. Adam's ε 1e-5, gradient norm 0.5 and orthogonal
-  initialisation: OpenAI's baselines, as Engstrom et al. 2020 and Andrychowicz et al. 2021 examine
-  them.
-* No entropy bonus: the initial deviation explores enough, and the bonus works against its end.
-* γ grows from 0.99 to 0.998 (an increasing discount factor: François-Lavet et al. 2015). A walk
-  pays by the metre, so an impatient robot runs, at four to five metres a second, and falls in one
-  episode of ten; at 0.99 throughout two of seven tuning seeds stayed there, and at 0.997 from the
+  initial log-std of -0.5. These reached 300 where wider, tanh or noisier variants stopped short or
+  learned to stand still.
+* Minibatches of 2048 at 7e-4. That is half the gradient steps of 1024 at 5e-4, and takes about as
+  many timesteps to a return of 200. The rate falls slowly, over 2.5M timesteps, to almost nothing:
+  what separates 280 from 310 is a fall in one episode of twenty, which is little to learn from.
+  Annealed over 1.5M to a tenth, some seeds needed a second or third restart.
+* λ 0.95 and ε 0.2 are from Schulman et al. 2017, table 3. Adam's ε of 1e-5, the gradient norm of
+  0.5 and the orthogonal initialisation are from OpenAI's baselines; Engstrom et al. 2020 and
+  Andrychowicz et al. 2021 examine them.
+* No entropy bonus: the initial standard deviation explores enough, and the bonus would keep it from
+  shrinking.
+* γ grows from 0.99 to 0.998 (an increasing discount factor: François-Lavet et al. 2015). Reward is
+  paid by the metre, so with a low γ the robot runs, at four to five metres a second, and falls in
+  one episode of ten. At 0.99 throughout two of seven tuning seeds stayed there; at 0.997 from the
   start none of four was done in time.
-* The largest standard deviation falls from 0.61 (its initial value) to 0.1. Without this the policy
+* The largest standard deviation falls from 0.61, its initial value, to 0.1. Without this the policy
   learned to rely on its own noise, and its mean, which is what the greedy policy plays, fell over.
-* Warm restarts: when the annealing is over and the walker is not solved, it begins again.
-* The best model is chosen by greedy evaluations, which also choose the gain of the greedy policy
-  (examiner.py) and whether to stop.
+* Warm restarts: if the walker is not solved when the annealing is over, the annealing begins again.
+* Greedy evaluations choose the best model and the gain of the greedy policy
+  (evaluation/selection.py), and decide when to stop.
 """
 
 HARDCORE_FINETUNE = dataclasses.replace(
     DEFAULT,
     preset="hardcore-finetune",
-    env_id="BipedalWalkerHardcore-v3",
+    env_id=HARDCORE_ID,
     total_timesteps=5_000_000,
-    init_from="pretrained:walker",
     policy_learning_rate=1e-5,
     critic_learning_rate=1e-5,
     learning_rate_schedule="constant",
@@ -102,10 +102,11 @@ HARDCORE_FINETUNE = dataclasses.replace(
     restart_std_max=1.0,
     evaluation_min_return=-1e9,
 )
-"""The notebook's plan for Hardcore: a walker's weights *and its statistics*, then small steps.
+"""The notebook's plan for Hardcore: start from a walker's weights *and its statistics*, then take
+small steps.
 
-Learning rate 1e-5 and ten times the notebook's entropy coefficient; the rest as `default`.
-Layer sizes are those of the model it starts from.
+The learning rate is 1e-5 and the entropy coefficient ten times the notebook's; the rest is as in
+`default`. The layer sizes are those of the model it starts from.
 """
 
 HARDCORE = dataclasses.replace(
@@ -129,22 +130,22 @@ HARDCORE = dataclasses.replace(
     evaluation_episodes=128,
     evaluation_min_return=-1e9,
 )
-"""Hardcore from nothing: a bold robot, kept noisy; caution is for `hardcore-careful`.
+"""Hardcore from scratch: a bold robot, kept noisy. Caution comes with `hardcore-careful`.
 
-* The standard deviation stays at 0.6. Left to itself it falls below 0.2 within 10M timesteps, and
-  what has been learned by then, a slow step over one thing after another, changes no more. The
-  greedy policy is far steadier than what is trained: 180 where training episodes return 10.
-* A fall costs 10 and the discount factor looks two seconds ahead, so running into the unknown pays.
-* Twice the batch of `default` and six epochs instead of ten: there is more to tell apart.
-* Networks as small as the walker's: Ha 2017, "Evolving stable strategies", found walkers for this
-  environment with two layers of 40.
+* The standard deviation stays at 0.6. Left free, it falls below 0.2 within 10M timesteps, and the
+  slow gait learned by then, a step over one obstacle after another, no longer changes. The greedy
+  policy is far steadier than the noisy one that is trained: 180 where training episodes return 10.
+* A fall costs 10 instead of 100 and the discount factor looks two seconds ahead, so running into
+  the unknown pays.
+* The batch is twice that of `default`, with six epochs instead of ten: there is more to tell apart.
+* The networks are as small as the walker's. Ha 2017, "Evolving stable strategies", found walkers
+  for this environment with two layers of 40.
 """
 
 POLISH = dataclasses.replace(
     DEFAULT,
     preset="polish",
     total_timesteps=15_000_000,
-    init_from="pretrained:walker",
     num_envs=256,
     minibatch_size=8192,
     policy_learning_rate=5e-4,
@@ -159,17 +160,16 @@ POLISH = dataclasses.replace(
 )
 """For a walker that no longer falls: the same distance with less torque.
 
-A walker learns with a lot of noise and ends with motors that are either on or off. Little noise,
-large batches and warm restarts, each from the gain of the greedy policy that did best, take it
-from there: torque is 0.1 of the reward of a timestep at most, and found only where nothing else
-varies.
+A walker learns with much noise and ends with motors that are either on or off. This preset goes on
+from there with little noise, large batches and warm restarts, each from the gain of the greedy
+policy that did best. Torque is at most 0.1 of a timestep's reward, which a policy can only notice
+when little else varies.
 """
 
 HARDCORE_CAREFUL = dataclasses.replace(
     HARDCORE,
     preset="hardcore-careful",
     total_timesteps=20_000_000,
-    init_from="pretrained:hardcore",
     num_envs=256,
     epochs=5,
     policy_learning_rate=4e-4,
@@ -187,10 +187,10 @@ HARDCORE_CAREFUL = dataclasses.replace(
 )
 """For a bold robot that falls in every third episode: caution, learned with much noise.
 
-A fall costs its full 100 and the discount factor looks twenty seconds ahead, about eighty metres,
-almost the whole course; so it matters that the far end is no shock to the critic. The standard
-deviation stays at 0.4 and the learning rate where it is: with both annealed from the start, a robot
-of the tuning seeds stopped at twice as many falls (docs/hardcore.md, trial AL).
+A fall costs its full 100, and the discount factor looks twenty seconds ahead. That is about eighty
+metres, almost the whole course, so it matters that the far end does not surprise the critic. The
+standard deviation stays at 0.4 and the learning rate stays constant. With both annealed from the
+start, a robot of the tuning seeds ended with twice as many falls (docs/hardcore.md, trial AL).
 """
 
 HARDCORE_POLISH = dataclasses.replace(
@@ -204,12 +204,31 @@ HARDCORE_POLISH = dataclasses.replace(
     evaluation_interval=150,
     evaluation_episodes=512,
 )
-"""For a careful robot: the same distance with less torque, as noise and learning rate go away."""
+"""For a careful robot: the same distance with less torque, while noise and learning rate fall."""
 
 _ALL = (
-    DEFAULT, POLISH, SEED, HARDCORE, HARDCORE_CAREFUL, HARDCORE_POLISH, HARDCORE_FINETUNE,
+    DEFAULT, POLISH, HARDCORE, HARDCORE_CAREFUL, HARDCORE_POLISH, HARDCORE_FINETUNE, SEED,
 )  # fmt: skip
 PRESETS: Mapping[str, TrainConfig] = MappingProxyType({config.preset: config for config in _ALL})
+
+STARTS: Mapping[str, str] = MappingProxyType(
+    {
+        "polish": "a run of preset default, or pretrained:walker",
+        "hardcore-careful": "a run of preset hardcore, or pretrained:hardcore",
+        "hardcore-polish": "a run of preset hardcore-careful, or pretrained:hardcore",
+        "hardcore-finetune": "a run of preset default, or pretrained:walker",
+    }
+)
+"""What the presets that continue from a model can start from."""
+
+NEXT_PRESETS: Mapping[str, str] = MappingProxyType(
+    {
+        "default": "polish",
+        "hardcore": "hardcore-careful",
+        "hardcore-careful": "hardcore-polish",
+    }
+)
+"""Presets that continue from the best model of another preset's run."""
 
 
 def get_preset(name: str) -> TrainConfig:
@@ -217,3 +236,18 @@ def get_preset(name: str) -> TrainConfig:
     if name not in PRESETS:
         raise UserError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def check_start(config: TrainConfig) -> None:
+    """Raise `UserError` if the preset continues from a model and the configuration names none."""
+    if config.preset in STARTS and config.init_from is None:
+        raise UserError(
+            f"preset {config.preset} continues from a model: give --init-from, for example "
+            f"{STARTS[config.preset]}"
+        )
+
+
+def next_preset(config: TrainConfig) -> str | None:
+    """Name of the preset that continues from a run with this configuration, if there is one."""
+    name = NEXT_PRESETS.get(config.preset)
+    return name if name and PRESETS[name].env_id == config.env_id else None

@@ -1,4 +1,4 @@
-"""Show how a job is getting on, on standard error: a live bar on a terminal, lines in a log."""
+"""Show the progress of a job on standard error: a live bar on a terminal, lines in a log."""
 
 from __future__ import annotations
 
@@ -20,11 +20,17 @@ LINE_SECONDS = 10.0
 console = Console(stderr=True, highlight=False)
 
 
-class TrainingDisplay:
-    """Follows a training run; use as a context manager and as `on_iteration`."""
+def say(sentence: str) -> None:
+    """Print a line on standard error as it is: a path may look like markup, and is copied whole."""
+    console.print(sentence, markup=False, emoji=False, soft_wrap=True)
 
-    def __init__(self) -> None:
-        """Make the display; nothing is drawn yet."""
+
+class TrainingDisplay:
+    """Shows a training run; a context manager that is also the run's `on_iteration`."""
+
+    def __init__(self, start: str | None = None) -> None:
+        """Make the display; nothing is drawn yet. The first line names the model to start from."""
+        self._start = start
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=None),
@@ -37,7 +43,7 @@ class TrainingDisplay:
         self._last_line = -LINE_SECONDS
 
     def __enter__(self) -> TrainingDisplay:
-        """Start drawing."""
+        """Start drawing the bar."""
         self._bar.start()
         return self
 
@@ -47,6 +53,9 @@ class TrainingDisplay:
 
     def __call__(self, progress: TrainingProgress) -> None:
         """Show the state after an iteration."""
+        if self._start is not None:
+            say(f"starting from {self._start}")
+            self._start = None
         numbers = (
             f"{progress.timesteps / 1e6:.2f}M/{progress.total_timesteps / 1e6:.2f}M timesteps  "
             f"return {progress.mean_return:6.1f}  std {progress.std:.2f}  "
@@ -66,7 +75,7 @@ class TrainingDisplay:
 
 
 def track_items(description: str, items: Iterable[T], total: int) -> Iterator[T]:
-    """Pass items on and show how many of `total` have come."""
+    """Yield the items while showing how many of `total` have come."""
     yield from track(
         items, description, total=total, console=console, disable=not console.is_terminal
     )

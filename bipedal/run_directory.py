@@ -10,13 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
 from bipedal.config import TrainConfig, config_from_json, config_to_json
 from bipedal.errors import UserError
-from bipedal.files import atomic_write
+from bipedal.files import atomic_write, read_file
 from bipedal.processes import usable_cores
 
-RECORDED_PACKAGES = ("bipedal", "torch", "gymnasium", "box2d", "numpy")
+RECORDED_PACKAGES = ("bipedal", "torch", "gymnasium", "warp-lang", "box2d", "numpy")
+MAX_CONFIG_BYTES = 1 << 20
 
 
 def prepare_run(run_dir: Path, config: TrainConfig) -> None:
@@ -60,23 +62,21 @@ def continue_run(run_dir: Path, config: TrainConfig) -> None:
 def lock_run(run_dir: Path) -> Iterator[None]:
     """Keep a run to one process; the system lets go of it even after `kill -9`.
 
-    UserError if another process is at it. Without `fcntl` (Windows) nothing is locked.
+    Raises `UserError` if another process has it, or if it cannot be locked.
     """
+    lock = FileLock(run_dir / "lock")
     try:
-        import fcntl
-    except ImportError:
-        yield
-        return
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"{run_dir} is being trained by another process") from None
+    except OSError as error:
+        if not run_dir.is_dir():
+            raise UserError(f"{run_dir} holds no run to resume") from None
+        raise UserError(f"cannot lock {run_dir}: {error.strerror}") from None
     try:
-        file = open(run_dir / "lock", "w")  # noqa: SIM115
-    except OSError:
-        raise UserError(f"{run_dir} holds no run to resume") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"{run_dir} is being trained by another process") from None
         yield
+    finally:
+        lock.release()
 
 
 def discard_run(run_dir: Path) -> None:
@@ -91,13 +91,17 @@ def discard_run(run_dir: Path) -> None:
 
 
 def read_run_config(run_dir: Path) -> TrainConfig:
-    """Read the configuration a run was started with; UserError if there is no run."""
+    """Read the configuration a run was started with; `UserError` if it cannot be read."""
+    path = run_dir / "config.json"
     try:
-        return config_from_json(json.loads((run_dir / "config.json").read_text())["config"])
-    except OSError:
-        raise UserError(f"{run_dir} holds no run to resume") from None
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{run_dir / 'config.json'} is damaged") from None
+        if not path.exists():
+            raise UserError(f"{run_dir} holds no run to resume")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        return config_from_json(json.loads(read_file(path, MAX_CONFIG_BYTES))["config"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise UserError(f"{path} is damaged") from None
 
 
 def _write_config(run_dir: Path, config: TrainConfig) -> None:

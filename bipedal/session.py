@@ -1,10 +1,11 @@
-"""A training run at a terminal: where it goes, how it is watched and stopped, how it scored."""
+"""A training run at a terminal: its directory, its progress, how it is stopped, its score."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -15,25 +16,26 @@ from types import FrameType
 from bipedal.checkpoint import load_model
 from bipedal.config import TrainConfig
 from bipedal.errors import UserError
-from bipedal.evaluation.score import FINAL_SEED, Evaluation, evaluate, worker_pool
-from bipedal.files import atomic_write
 from bipedal.policy import Policy, Statistics
+from bipedal.evaluation.score import Evaluation, evaluate, worker_pool
+from bipedal.files import atomic_write
+from bipedal.presets import next_preset
 from bipedal.processes import usable_cores
-from bipedal.progress import TrainingDisplay, console, track_items
+from bipedal.progress import TrainingDisplay, say, track_items
+from bipedal.seeds import FINAL_SEED
 from bipedal.train import train
 
 RUNS = Path("runs")
 
 
-def _say(sentence: str) -> None:
-    """Print a line on standard error as it is: a path may look like markup, and is copied whole."""
-    console.print(sentence, markup=False, emoji=False, soft_wrap=True)
-
-
-def _command() -> str:
-    """How this program was called, so that its advice can be copied."""
+def _command(*arguments: object) -> str:
+    """Write a command of this program so that it can be copied, called as it was called."""
     called = Path(sys.argv[0])
-    return str(called) if called.name == "bipedal" else "bipedal"
+    if called.parts[-2:] == ("bipedal", "__main__.py"):
+        program = ["python", "-m", "bipedal"]
+    else:
+        program = [str(called) if called.name == "bipedal" else "bipedal"]
+    return shlex.join([*program, *map(str, arguments)])
 
 
 def new_run_dir(config: TrainConfig) -> Path:
@@ -57,7 +59,7 @@ def find_latest_run() -> Path:
 
 
 class StopRequest:
-    """Becomes true when the user asks to stop (Ctrl-C, SIGTERM); a second Ctrl-C insists."""
+    """Becomes true when the user asks to stop (Ctrl-C, SIGTERM); a second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
         """Nobody has asked yet."""
@@ -76,7 +78,7 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take the two signals over for a while."""
+        """Handle the two signals within the `with` block."""
         signals = (signal.SIGINT, signal.SIGTERM)
         before = [signal.signal(number, self._ask) for number in signals]
         try:
@@ -95,7 +97,7 @@ def evaluate_on_all_cores(
     statistics: Statistics = "saved",
     description: str = "evaluating",
 ) -> Evaluation:
-    """Evaluate with a process a core while showing progress."""
+    """Evaluate with one process per core while showing progress."""
     pool = worker_pool(min(usable_cores(), episodes))
     with pool or contextlib.nullcontext():
         return evaluate(
@@ -112,28 +114,38 @@ def evaluate_on_all_cores(
 def train_and_score(config: TrainConfig, run_dir: Path, *, resume: bool) -> None:
     """Train while showing progress; at the end score the best model on fresh episodes."""
     stop = StopRequest()
-    with stop.listening(), TrainingDisplay() as display:
+    start = None if resume else config.init_from
+    with stop.listening(), TrainingDisplay(start) as display:
         outcome = train(config, run_dir, resume=resume, on_iteration=display, should_stop=stop)
     if not outcome.finished:
-        _say(
+        say(
             f"stopped at {outcome.timesteps:,} timesteps; "
-            f"go on with: {_command()} train --resume --run-dir {run_dir}"
+            f"go on with: {_command('train', '--resume', '--run-dir', run_dir)}"
         )
         return
     verb = "solved after" if outcome.solved else "trained"
-    _say(f"{verb} {outcome.timesteps:,} timesteps in {outcome.elapsed:.0f} s: {run_dir}")
+    say(f"{verb} {outcome.timesteps:,} timesteps in {outcome.elapsed:.0f} s: {run_dir}")
     if config.final_episodes and not stop.asked:
-        score = evaluate_on_all_cores(
-            load_model(run_dir),
-            config.env_id,
-            episodes=config.final_episodes,
-            seed=FINAL_SEED,
-            description="scoring the best model",
-        ).to_json()
-        atomic_write((run_dir / "score.json", json.dumps(score, indent=2).encode()))
-        _say(
-            f"best model: mean return {score['mean_return']:.1f} over {score['episodes']} fresh "
-            f"episodes ({'solved' if score['solved'] else 'not solved'}), falls in "
-            f"{score['fall_rate']:.0%}, {score['mean_speed']:.2f} m/s, {score['gait']['class']}"
-        )
-    _say(f"next: {_command()} report {run_dir}")
+        _score(config, run_dir)
+    say(f"next: {_command('report', run_dir)}")
+    following = next_preset(config)
+    if following is not None:
+        training = _command("train", "--preset", following, "--init-from", run_dir)
+        say(f"or train on from here: {training}")
+
+
+def _score(config: TrainConfig, run_dir: Path) -> None:
+    """Score the best model on fresh episodes and write `score.json`."""
+    score = evaluate_on_all_cores(
+        load_model(run_dir),
+        config.env_id,
+        episodes=config.final_episodes,
+        seed=FINAL_SEED,
+        description="scoring the best model",
+    ).to_json()
+    atomic_write((run_dir / "score.json", json.dumps(score, indent=2).encode()))
+    say(
+        f"best model: mean return {score['mean_return']:.1f} over {score['episodes']} fresh "
+        f"episodes ({'solved' if score['solved'] else 'not solved'}), falls in "
+        f"{score['fall_rate']:.0%}, {score['mean_speed']:.2f} m/s, {score['gait']['class']}"
+    )

@@ -21,6 +21,7 @@ from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError
 from bipedal.initial import with_real_sizes
 from bipedal.logs import RunLog
+from bipedal.presets import check_start
 from bipedal.resume import restore_run, save_run
 from bipedal.run_directory import continue_run, discard_run, lock_run, prepare_run
 from bipedal.trainer import Progress, Trainer
@@ -73,6 +74,7 @@ def train(
     goes on from the last saved state. Raises `RunFailedError` if the job cannot go on: a
     loss that is not finite, a disk that is full. The last good models and state stay as they are.
     """
+    check_start(config)
     if not resume:
         config = with_real_sizes(config)
         prepare_run(run_dir, config)

@@ -1,118 +1,31 @@
-"""Presets are sound and are what they say; no senseless value gets past."""
+"""No senseless value gets past; configurations are written and read, older ones too."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bipedal.config import MAX_HIDDEN_LAYERS, TrainConfig, config_from_json, config_to_json
+from bipedal import seeds
+from bipedal.config import (
+    MANY,
+    MAX_HIDDEN_LAYERS,
+    MAX_WIDTH,
+    TrainConfig,
+    config_from_json,
+    config_to_json,
+)
 from bipedal.errors import UserError
-from bipedal.presets import DEFAULT, PRESETS, get_preset
+from bipedal.presets import DEFAULT, PRESETS
 
 FIELDS = [field.name for field in dataclasses.fields(TrainConfig)]
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_valid_and_knows_its_name(name: str) -> None:
-    preset = get_preset(name)
-    preset.validate()
-    assert preset.preset == name
-
-
-@pytest.mark.parametrize("name", ["", "Default", "default ", "nope", "__class__"])
-def test_an_unknown_preset_is_refused_with_the_known_ones(name: str) -> None:
-    with pytest.raises(UserError, match=r"unknown preset .* seed"):
-        get_preset(name)
-
-
-def test_the_seed_preset_has_the_numbers_of_the_notebook() -> None:
-    assert dataclasses.asdict(get_preset("seed")) == {
-        "preset": "seed",
-        "env_id": "BipedalWalker-v3",
-        "engine": "gymnasium",
-        "total_timesteps": 3_072_000,
-        "seed": 9,
-        "init_from": None,
-        "device": "auto",
-        "num_envs": 1,
-        "rollout_steps": 2048,
-        "minibatch_size": 64,
-        "epochs": 10,
-        "policy_learning_rate": 0.0003,
-        "critic_learning_rate": 0.0004,
-        "learning_rate_schedule": "constant",
-        "final_learning_rate_scale": 0.02,
-        "anneal_timesteps": 2_500_000,
-        "target_kl": 0.01,
-        "gamma": 0.99,
-        "final_gamma": 0.99,
-        "gae_lambda": 0.95,
-        "clip_range": 0.2,
-        "entropy_coefficient": 0.001,
-        "reward_floor": -100.0,
-        "endless_course": False,
-        "curriculum_share": 0.0,
-        "max_grad_norm": 0.5,
-        "adam_epsilon": 1e-8,
-        "frames": 1,
-        "frame_stride": 1,
-        "hidden_sizes": (256, 256),
-        "activation": "relu",
-        "layer_norm": True,
-        "initial_log_std": 0.0,
-        "std_min": 0.001,
-        "std_max": 1.0,
-        "final_std_max": 1.0,
-        "restart_std_max": 1.0,
-        "checkpoint_interval": 100,
-        "evaluation_interval": 50,
-        "evaluation_episodes": 3,
-        "evaluation_min_return": -1e9,
-        "video_interval": 50,
-        "best_by": "training",
-        "best_window": 50,
-        "stop_when_solved": False,
-        "final_episodes": 100,
-    }
-    assert get_preset("seed").iterations == 1500
-    assert get_preset("seed").batch_size == 2048
-
-
-def test_hardcore_finetuning_starts_from_a_walker_with_small_steps() -> None:
-    preset = get_preset("hardcore-finetune")
-    assert preset.env_id == "BipedalWalkerHardcore-v3"
-    assert preset.init_from == "pretrained:walker"
-    assert preset.policy_learning_rate == preset.critic_learning_rate == 1e-5
-    assert preset.entropy_coefficient == 0.01
-
-
-def test_hardcore_keeps_its_noise_and_is_judged_by_greedy_episodes() -> None:
-    preset = get_preset("hardcore")
-    assert preset.env_id == "BipedalWalkerHardcore-v3"
-    assert preset.std_min <= math.exp(preset.initial_log_std) <= preset.std_max
-    assert preset.std_max - preset.std_min < 0.02
-    assert preset.best_by == "evaluation"
-    assert preset.evaluation_interval * preset.batch_size * 7 < preset.total_timesteps
-
-
-def test_hardcore_goes_on_with_caution_and_then_with_less_noise() -> None:
-    bold, careful, polish = (
-        get_preset(name) for name in ("hardcore", "hardcore-careful", "hardcore-polish")
-    )
-    assert bold.reward_floor > careful.reward_floor == polish.reward_floor == -100.0
-    assert bold.gamma < careful.gamma == polish.gamma
-    assert bold.std_min > careful.std_min == careful.final_std_max
-    assert careful.std_max == polish.std_max > polish.final_std_max >= polish.std_min
-    assert polish.anneal_timesteps == polish.total_timesteps
-    for preset in (bold, careful, polish):
-        assert preset.endless_course
-        assert preset.gamma == preset.final_gamma
 
 
 def test_a_run_is_whole_iterations_rounded_up() -> None:
@@ -127,22 +40,38 @@ def test_a_run_is_whole_iterations_rounded_up() -> None:
 
 ABOVE_0 = [
     "total_timesteps", "num_envs", "rollout_steps", "minibatch_size", "epochs",
-    "policy_learning_rate", "critic_learning_rate", "target_kl", "gamma", "final_gamma",
-    "clip_range", "max_grad_norm", "adam_epsilon", "std_min", "std_max", "final_std_max",
-    "restart_std_max", "anneal_timesteps", "checkpoint_interval", "evaluation_episodes",
-    "best_window", "frames", "frame_stride",
+    "policy_learning_rate", "critic_learning_rate", "gamma", "final_gamma", "clip_range",
+    "max_grad_norm", "adam_epsilon", "std_min", "std_max", "final_std_max", "restart_std_max",
+    "anneal_timesteps", "checkpoint_interval", "evaluation_episodes", "best_window", "frames",
+    "frame_stride",
 ]  # fmt: skip
 FROM_0 = [
-    "seed", "gae_lambda", "entropy_coefficient",
-    "final_learning_rate_scale", "evaluation_interval", "video_interval", "final_episodes",
+    "seed", "gae_lambda", "entropy_coefficient", "final_learning_rate_scale", "curriculum_share",
+    "evaluation_interval", "video_interval", "final_episodes",
 ]  # fmt: skip
+OTHER_NUMBERS = ["reward_floor", "initial_log_std", "evaluation_min_return"]
 
 INVALID: list[tuple[str, Any]] = [
-    *((field, value) for field in ABOVE_0 for value in (0, -5, math.nan, math.inf, -math.inf)),
-    *((field, value) for field in FROM_0 for value in (-1, math.nan, math.inf)),
-    *((field, 1.5) for field in ("gamma", "final_gamma", "gae_lambda")),
-    *(("reward_floor", value) for value in (1.0, math.nan)),
-    *(("curriculum_share", value) for value in (-0.1, 1.1, math.nan)),
+    *((field, value) for field in ABOVE_0 for value in (0, -5)),
+    *((field, -1) for field in FROM_0),
+    *(
+        (field, value)
+        for field in (*ABOVE_0, *FROM_0, *OTHER_NUMBERS)
+        for value in (math.nan, math.inf, -math.inf, 1e308, 10**400, -(10**400))
+    ),
+    *((field, value) for field in ("gamma", "final_gamma") for value in (1, 1.0, 1.5)),
+    *((field, 1.5) for field in ("gae_lambda", "curriculum_share", "final_learning_rate_scale")),
+    ("seed", 1_000_000),  # from here on they are kept for scores and evaluations
+    ("seed", 2**31),
+    ("num_envs", 3_000_000_000),
+    ("rollout_steps", 10**12),
+    ("evaluation_episodes", 30_000_000),
+    ("epochs", 99_999_999_999_999_999_999),
+    ("best_window", 10**30),
+    ("total_timesteps", 10**30),
+    ("std_max", 100.0),
+    ("reward_floor", 1.0),
+    ("reward_floor", -101.0),
     ("curriculum_share", 0.5),  # flat ground has nothing to grow
     ("frames", 65),
     ("frame_stride", 1025),
@@ -151,24 +80,24 @@ INVALID: list[tuple[str, Any]] = [
     ("engine", "mujoco"),
     ("device", "tpu"),
     ("learning_rate_schedule", "cosine"),
+    ("learning_rate_schedule", "adaptive"),
     ("activation", "gelu"),
     ("hidden_sizes", ()),
     ("hidden_sizes", (64, 0)),
     ("hidden_sizes", (-1,)),
     ("hidden_sizes", (5000,)),
     ("hidden_sizes", (8,) * (MAX_HIDDEN_LAYERS + 1)),
+    ("hidden_sizes", (MAX_WIDTH,) * MAX_HIDDEN_LAYERS),
     ("minibatch_size", 64 * 128 + 1),
     ("best_by", "luck"),
     ("initial_log_std", 0.1),
     ("initial_log_std", -7.0),
-    *(("initial_log_std", value) for value in (math.nan, math.inf, -math.inf, 1000.0, -1e300)),
     ("std_min", 0.9),
     ("std_min", 2.0),
     ("std_max", 0.1),
     ("std_max", 1e-9),
     ("final_std_max", 1e-9),
-    ("seed", 2**31),
-    ("seed", 2**70),
+    ("restart_std_max", 1e-9),
 ]
 
 
@@ -184,11 +113,37 @@ def test_a_senseless_value_is_refused_and_the_message_names_its_flag(
 
 
 def test_every_field_with_a_limit_is_tested_above() -> None:
-    without_limit = {
-        "preset", "init_from", "endless_course", "layer_norm", "stop_when_solved",
-        "evaluation_min_return",
-    }  # fmt: skip
+    without_limit = {"preset", "init_from", "endless_course", "layer_norm", "stop_when_solved"}
     assert {field for field, _ in INVALID} == set(FIELDS) - without_limit
+
+
+@pytest.mark.parametrize("upper", ["std_max", "final_std_max", "restart_std_max"])
+def test_no_upper_bound_of_the_standard_deviation_is_below_the_lower_one(upper: str) -> None:
+    bounds = dict.fromkeys(("std_min", "std_max", "final_std_max", "restart_std_max"), 0.3)
+    config = dataclasses.replace(DEFAULT, initial_log_std=math.log(0.3), **bounds)
+    config.validate()
+    with pytest.raises(UserError, match=r"0\.2 is below --std-min 0\.3"):
+        dataclasses.replace(config, **{upper: 0.2}).validate()
+
+
+def test_a_batch_that_no_memory_holds_is_refused() -> None:
+    big = dataclasses.replace(DEFAULT, num_envs=10_000, rollout_steps=1_000)
+    big.validate()
+    for changes in ({"num_envs": 10_001}, {"rollout_steps": 1_001}, {"frames": 2}):
+        with pytest.raises(UserError, match="too much memory"):
+            dataclasses.replace(big, **changes).validate()
+
+
+def test_a_limit_is_told_in_words() -> None:
+    with pytest.raises(UserError) as caught:
+        dataclasses.replace(DEFAULT, gamma=1.0).validate()
+    assert str(caught.value) == "--gamma must be above 0 and below 1, not 1.0"
+    with pytest.raises(UserError) as caught:
+        dataclasses.replace(DEFAULT, seed=2_000_000).validate()
+    assert str(caught.value) == "--seed must be from 0 to 999,999, not 2000000"
+    with pytest.raises(UserError) as caught:
+        dataclasses.replace(DEFAULT, device="tpu").validate()
+    assert str(caught.value) == "--device must be one of auto, cpu, cuda, not 'tpu'"
 
 
 def test_the_best_evaluation_needs_evaluations() -> None:
@@ -198,20 +153,31 @@ def test_the_best_evaluation_needs_evaluations() -> None:
 
 def test_values_at_their_limits_are_accepted() -> None:
     for changes in (
-        {"gamma": 1.0, "gae_lambda": 1.0},
+        {"gamma": 1e-9, "final_gamma": 1.0 - 1e-9, "gae_lambda": 1.0},
         {"gae_lambda": 0.0, "entropy_coefficient": 0.0},
         {"minibatch_size": 64 * 128},
         {"initial_log_std": 0.0, "std_max": 1.0},
         {"initial_log_std": math.log(1e-3)},
+        {"initial_log_std": 1.0, "init_from": "model.pth"},
         {"std_min": 0.5, "std_max": 0.5, "final_std_max": 0.5, "initial_log_std": math.log(0.5)},
         {"evaluation_interval": 0, "best_by": "training"},
         {"video_interval": 0, "final_episodes": 0},
-        {"seed": 2**31 - 1},
+        {"seed": 999_999},
         {"num_envs": 1, "rollout_steps": 1, "minibatch_size": 1, "total_timesteps": 1},
+        {"total_timesteps": MANY, "anneal_timesteps": MANY},
         {"hidden_sizes": (1,)},
-        {"hidden_sizes": (4096,) * MAX_HIDDEN_LAYERS},
+        {"hidden_sizes": (MAX_WIDTH, MAX_WIDTH)},
+        {"hidden_sizes": (256,) * MAX_HIDDEN_LAYERS},
     ):
         dataclasses.replace(DEFAULT, **changes).validate()
+
+
+def test_the_uses_of_terrains_share_no_seed() -> None:
+    assert seeds.MAX_TRAINING_SEED < seeds.FINAL_SEED
+    starts = [0, seeds.FINAL_SEED, seeds.EVALUATION_SEED, seeds.CONFIRMATION_SEED]
+    assert all(after - before == seeds.ROOM for before, after in itertools.pairwise(starts))
+    dataclasses.replace(DEFAULT, final_episodes=100_000).validate()  # has room
+    assert seeds.ROOM >= 100_000
 
 
 # JSON --------------------------------------------------------------------------------------------
@@ -227,8 +193,8 @@ def test_a_configuration_comes_back_from_json(name: str) -> None:
 
 @given(
     learning_rate=st.floats(1e-9, 1.0),
-    hidden_sizes=st.lists(st.integers(1, 4096), min_size=1, max_size=MAX_HIDDEN_LAYERS),
-    seed=st.integers(0, 2**31 - 1),
+    hidden_sizes=st.lists(st.integers(1, 512), min_size=1, max_size=MAX_HIDDEN_LAYERS),
+    seed=st.integers(0, 999_999),
     init_from=st.none() | st.text(),
 )
 def test_any_configuration_comes_back_from_json(
@@ -246,12 +212,41 @@ def test_any_configuration_comes_back_from_json(
     assert config_from_json(json.loads(json.dumps(config_to_json(config)))) == config
 
 
-@pytest.mark.parametrize("field", FIELDS)
-def test_a_field_too_few_is_refused_by_name(field: str) -> None:
-    data = config_to_json(DEFAULT)
+GOLDEN = Path(__file__).parent / "golden" / "config-0.1.0.json"
+"""config.json of a run of version 0.1.0: preset hardcore-careful, seed 1013."""
+
+
+def golden_config() -> dict[str, Any]:
+    config: dict[str, Any] = json.loads(GOLDEN.read_text())["config"]
+    return config
+
+
+def test_a_configuration_of_an_earlier_version_is_read() -> None:
+    config = config_from_json(golden_config())
+    start = "pretrained:hardcore"
+    assert config == dataclasses.replace(PRESETS["hardcore-careful"], seed=1013, init_from=start)
+    config.validate()
+
+
+def test_a_retired_field_that_had_an_effect_is_refused() -> None:
+    """The adaptive schedule, and with it `target_kl`, are gone."""
+    adaptive = {**golden_config(), "learning_rate_schedule": "adaptive", "target_kl": 0.02}
+    with pytest.raises(UserError, match="--learning-rate-schedule must be one of constant, linear"):
+        config_from_json(adaptive).validate()
+
+
+@pytest.mark.parametrize("field", sorted(set(FIELDS) - {"preset"}))
+def test_a_field_that_an_earlier_version_did_not_have_takes_its_default(field: str) -> None:
+    data = config_to_json(PRESETS["seed"])
     del data[field]
-    with pytest.raises(UserError, match=field):
-        config_from_json(data)
+    config = config_from_json(data)
+    assert getattr(config, field) == getattr(DEFAULT, field)
+    assert config == dataclasses.replace(PRESETS["seed"], **{field: getattr(DEFAULT, field)})
+
+
+def test_a_configuration_without_a_preset_is_refused() -> None:
+    with pytest.raises(UserError, match="has no preset"):
+        config_from_json({})
 
 
 def test_a_field_too_many_is_refused_by_name() -> None:
