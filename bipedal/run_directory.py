@@ -64,14 +64,14 @@ def lock_run(run_dir: Path) -> Iterator[None]:
 
     Raises `UserError` if another process has it, or if it cannot be locked.
     """
+    if not run_dir.is_dir():  # the lock would make one
+        raise UserError(f"{run_dir} holds no run to resume")
     lock = FileLock(run_dir / "lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(f"{run_dir} is being trained by another process") from None
     except OSError as error:
-        if not run_dir.is_dir():
-            raise UserError(f"{run_dir} holds no run to resume") from None
         raise UserError(f"cannot lock {run_dir}: {error.strerror}") from None
     try:
         yield

@@ -1,0 +1,113 @@
+"""A run's directory: locked by one process, its configuration read with care."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from bipedal.errors import UserError
+from bipedal.presets import DEFAULT
+from bipedal.run_directory import lock_run, prepare_run, read_run_config
+
+GOLDEN = Path(__file__).parent / "golden" / "config-0.1.0.json"
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from bipedal.run_directory import lock_run
+with lock_run(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_run_is_locked_until_its_process_is_killed(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(UserError, match="is being trained by another process"), lock_run(tmp_path):
+        pass
+    holder.kill()
+    holder.communicate(timeout=60)
+    with lock_run(tmp_path):
+        pass
+
+
+def test_a_run_can_be_locked_again_after_a_failure(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), lock_run(tmp_path):
+        raise ZeroDivisionError
+    with lock_run(tmp_path):
+        pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="fcntl is of POSIX")
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EPERM, errno.EIO])
+def test_a_file_system_that_cannot_lock_is_named_as_the_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(UserError) as caught, lock_run(tmp_path):
+        pass
+    assert str(caught.value) == f"cannot lock {tmp_path}: {os.strerror(number)}"
+
+
+def test_a_lock_that_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(UserError, match=r"cannot lock .*: Is a directory"), lock_run(tmp_path):
+        pass
+
+
+def test_there_is_nothing_to_lock(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no run to resume"), lock_run(tmp_path / "none"):
+        pass
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_configuration_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    shutil.copy(GOLDEN, tmp_path / "config.json")
+    assert read_run_config(tmp_path).preset == "hardcore-careful"
+
+
+def test_the_versions_that_decide_a_result_are_recorded(tmp_path: Path) -> None:
+    prepare_run(tmp_path / "run", DEFAULT)
+    versions = json.loads((tmp_path / "run/config.json").read_text())["versions"]
+    assert versions.keys() == {
+        "python", "bipedal", "torch", "gymnasium", "warp-lang", "box2d", "numpy",
+    }  # fmt: skip
+    assert versions["warp-lang"] == version("warp-lang")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, '{"config": ' + "9" * 5000 + "}", '{"config": "text"}', '{"config": {}}', "\0"],
+    ids=["nested", "long number", "text", "empty", "zero"],
+)
+def test_a_strange_configuration_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match="damaged"):
+        read_run_config(tmp_path)
+
+
+def test_a_configuration_that_never_ends_is_refused(tmp_path: Path) -> None:
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "config.json")
+        with pytest.raises(UserError, match="is not a file"):
+            read_run_config(tmp_path)
+        (tmp_path / "config.json").unlink()
+    with open(tmp_path / "config.json", "wb") as file:
+        file.truncate(1 << 33)
+    with pytest.raises(UserError, match="too large"):
+        read_run_config(tmp_path)
