@@ -22,8 +22,7 @@ from typing import IO, Annotated, Any, Literal
 from bipedal import __version__, options
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
-from bipedal.limits import between, check_limits
-from bipedal.options import Metavar, Positional, Section
+from bipedal.fields import Metavar, Positional, Section, between, check_limits
 from bipedal.presets import check_start, get_preset
 
 ModelArgument = Annotated[str, Positional("MODEL")]

@@ -13,8 +13,18 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from bipedal.errors import UserError
-from bipedal.limits import Limit, above, at_most, below, between, check_limits, flag, one_of
-from bipedal.options import Metavar, Section
+from bipedal.fields import (
+    Limit,
+    Metavar,
+    Section,
+    above,
+    at_most,
+    below,
+    between,
+    check_limits,
+    flag,
+    one_of,
+)
 from bipedal.seeds import MAX_TRAINING_SEED
 from bipedal.physics.constants import FALL_REWARD
 from bipedal.walker import ENV_IDS, HARDCORE_ID

@@ -20,29 +20,11 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, NoReturn, get_args, get_origin
 
 from bipedal.errors import UserError
-from bipedal.limits import field_types, flag
+from bipedal.fields import Metavar, Positional, Section, field_types, flag
 
 HELP_COLUMN = 34
 """Where the explanations begin in a command's help."""
 MAX_HELP_WIDTH = 110
-
-
-class Section(NamedTuple):
-    """Annotates the first field below a heading of the help."""
-
-    heading: str
-
-
-class Metavar(NamedTuple):
-    """Annotates a field with the word that stands for its value in the help."""
-
-    word: str
-
-
-class Positional(NamedTuple):
-    """Annotates a field that is given by its place, and the word that stands for it."""
-
-    word: str
 
 
 class Option(NamedTuple):

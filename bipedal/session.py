@@ -28,7 +28,7 @@ from bipedal.train import train
 RUNS = Path("runs")
 
 
-def _command(*arguments: object) -> str:
+def command(*arguments: object) -> str:
     """Write a command of this program so that it can be copied, called as it was called."""
     called = Path(sys.argv[0])
     if called.parts[-2:] == ("bipedal", "__main__.py"):
@@ -120,17 +120,17 @@ def train_and_score(config: TrainConfig, run_dir: Path, *, resume: bool) -> None
     if not outcome.finished:
         say(
             f"stopped at {outcome.timesteps:,} timesteps; "
-            f"go on with: {_command('train', '--resume', '--run-dir', run_dir)}"
+            f"go on with: {command('train', '--resume', '--run-dir', run_dir)}"
         )
         return
     verb = "solved after" if outcome.solved else "trained"
     say(f"{verb} {outcome.timesteps:,} timesteps in {outcome.elapsed:.0f} s: {run_dir}")
     if config.final_episodes and not stop.asked:
         _score(config, run_dir)
-    say(f"next: {_command('report', run_dir)}")
+    say(f"next: {command('report', run_dir)}")
     following = next_preset(config)
     if following is not None:
-        training = _command("train", "--preset", following, "--init-from", run_dir)
+        training = command("train", "--preset", following, "--init-from", run_dir)
         say(f"or train on from here: {training}")
 
 

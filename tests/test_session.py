@@ -178,3 +178,17 @@ def test_the_latest_run_is_the_one_written_to_last(
     saved.mkdir()
     (saved / "resume.pt").touch()
     assert session.find_latest_run() == Path("runs/c")
+
+
+@pytest.mark.parametrize(
+    ("called", "program"),
+    [
+        ("/opt/bin/bipedal", "/opt/bin/bipedal"),
+        ("/opt/my tools/bipedal", "'/opt/my tools/bipedal'"),
+        ("/lib/bipedal/__main__.py", "python -m bipedal"),
+        ("notebook.py", "bipedal"),
+    ],
+)
+def test_advice_can_be_copied(monkeypatch: pytest.MonkeyPatch, called: str, program: str) -> None:
+    monkeypatch.setattr(sys, "argv", [called])
+    assert session.command("report", Path("runs/a b")) == f"{program} report 'runs/a b'"

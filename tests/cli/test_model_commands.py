@@ -141,6 +141,18 @@ def test_a_model_that_names_a_strange_environment(
     strict_json(capsys.readouterr().out)
 
 
+def test_a_model_that_names_no_environment_walks_on_flat_ground(
+    capsys: Captured, saved: Path
+) -> None:
+    contents = torch.load(saved, weights_only=True)
+    del contents["env_id"]
+    torch.save(contents, saved)
+    assert cli.main(["evaluate", str(saved), "--episodes", "1", "--json"]) == 0
+    assert strict_json(capsys.readouterr().out)["env_id"] == "BipedalWalker-v3"
+    assert cli.main(["record", str(saved), "--out", "a.gif", "--max-seconds", "0.1"]) == 0
+    assert Path("a.gif").exists()
+
+
 def test_info_is_one_json_object_or_lines(capsys: Captured, saved: Path) -> None:
     assert cli.main(["info", str(saved), "--json"]) == 0
     captured = capsys.readouterr()

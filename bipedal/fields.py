@@ -1,4 +1,4 @@
-"""Limits of values, written in the annotations of a dataclass's fields.
+"""What the annotations of a dataclass's fields say: limits, and their look on the command line.
 
 `rate: Annotated[float, above(0), at_most(1)]` says what `rate` may be; so does a `Literal`.
 """
@@ -19,6 +19,24 @@ class Limit(NamedTuple):
     """What the value must be: "from 1 to 10"."""
     allows: Callable[[Any], bool]
     """Whether a value is; NaN never."""
+
+
+class Section(NamedTuple):
+    """Annotates the first field below a heading of the help."""
+
+    heading: str
+
+
+class Metavar(NamedTuple):
+    """Annotates a field with the word that stands for its value in the help."""
+
+    word: str
+
+
+class Positional(NamedTuple):
+    """Annotates a field that is given by its place, and the word that stands for it."""
+
+    word: str
 
 
 def between(low: float, high: float) -> Limit:
