@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. One function a command, no logic.
+"""The command line: parse, call, print. One function per command, no logic.
 
 Exit codes: 0 done (or stopped as asked, and saved), 1 the job failed, 2 the request was wrong.
 Results go to standard output, everything else to standard error. Heavy imports stand inside the
@@ -41,12 +41,8 @@ class TrainArguments:
 
 def train(arguments: Sequence[str]) -> None:
     """Train, then score the best model."""
-
-    def preset(given: Mapping[str, Any]) -> TrainConfig:
-        return get_preset(given.get("preset", TrainConfig.preset))
-
     given = options.parse(
-        "train", (TrainArguments, TrainConfig), arguments, lambda given: vars(preset(given))
+        "train", (TrainArguments, TrainConfig), arguments, lambda given: vars(_preset(given))
     )
     run_dir, resume = given.pop("run_dir", None), given.pop("resume", False)
     from bipedal.run_directory import read_run_config
@@ -56,10 +52,15 @@ def train(arguments: Sequence[str]) -> None:
         run_dir = run_dir or find_latest_run()
         config = dataclasses.replace(read_run_config(run_dir), **given)
     else:
-        config = dataclasses.replace(preset(given), **given)
+        config = dataclasses.replace(_preset(given), **given)
         check_start(config)
         run_dir = run_dir or new_run_dir(config)
     train_and_score(config, run_dir, resume=resume)
+
+
+def _preset(given: Mapping[str, Any]) -> TrainConfig:
+    """Defaults that options of `train` change."""
+    return get_preset(given.get("preset", TrainConfig.preset))
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def _parse(kind: type[Any], name: str, arguments: Sequence[str]) -> Any:
 
 
 def _print(result: Mapping[str, Any], as_json: bool) -> None:
-    """Print a result, on standard output: as one JSON object or as aligned lines."""
+    """Print a result on standard output, as one JSON object or as aligned lines."""
     if as_json:
         print(json.dumps(result, allow_nan=False))
         return
