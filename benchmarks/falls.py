@@ -22,12 +22,13 @@ from typing import Any, NamedTuple
 from bipedal.checkpoint import load_model, policy_to_bytes
 from bipedal.evaluation.episode import run_episode
 from bipedal.evaluation.obstacles import Floats, Kind, Obstacle, find_obstacles, met_obstacles
-from bipedal.evaluation.score import FINAL_SEED, read_policy, worker_pool
+from bipedal.evaluation.score import read_policy, worker_pool
 from bipedal.evaluation.trajectory import Trajectory
 from bipedal.physics.constants import TERRAIN_STEP, TIMESTEP
 from bipedal.policy import Policy
 from bipedal.processes import usable_cores
 from bipedal.progress import track_items
+from bipedal.seeds import FINAL_SEED
 from bipedal.tables import write_table
 from bipedal.walker import HARDCORE_ID
 

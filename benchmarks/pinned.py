@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from bipedal.evaluation.score import FINAL_SEED
+from bipedal.seeds import FINAL_SEED
 
 Job = TypeVar("Job")
 Row = TypeVar("Row")

@@ -29,6 +29,7 @@ from bipedal.logs import RunLog
 from bipedal.networks import Actor, Critic
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
 from bipedal.presets import get_preset
+from bipedal.processes import keep_freed_memory
 from bipedal.rollout import Collector
 from bipedal.trainer import Trainer
 
@@ -92,6 +93,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--total-timesteps", type=int)
     args = parser.parse_args()
+    keep_freed_memory()
     watch = Stopwatch()
     for phase, owner, name in PHASES:
         setattr(owner, name, watch.timed(phase, getattr(owner, name)))

@@ -25,8 +25,8 @@ from bipedal.fields import (
     flag,
     one_of,
 )
-from bipedal.seeds import MAX_TRAINING_SEED
 from bipedal.physics.constants import FALL_REWARD
+from bipedal.seeds import MAX_TRAINING_SEED
 from bipedal.walker import ENV_IDS, HARDCORE_ID
 
 MAX_WIDTH, MAX_HIDDEN_LAYERS = 4096, 14

@@ -16,11 +16,11 @@ from types import FrameType
 from bipedal.checkpoint import load_model
 from bipedal.config import TrainConfig
 from bipedal.errors import UserError
-from bipedal.policy import Policy, Statistics
 from bipedal.evaluation.score import Evaluation, evaluate, worker_pool
 from bipedal.files import atomic_write
+from bipedal.policy import Policy, Statistics
 from bipedal.presets import next_preset
-from bipedal.processes import usable_cores
+from bipedal.processes import keep_freed_memory, usable_cores
 from bipedal.progress import TrainingDisplay, say, track_items
 from bipedal.seeds import FINAL_SEED
 from bipedal.train import train
@@ -113,6 +113,7 @@ def evaluate_on_all_cores(
 
 def train_and_score(config: TrainConfig, run_dir: Path, *, resume: bool) -> None:
     """Train while showing progress; at the end score the best model on fresh episodes."""
+    keep_freed_memory()
     stop = StopRequest()
     start = None if resume else config.init_from
     with stop.listening(), TrainingDisplay(start) as display:

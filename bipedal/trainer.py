@@ -21,13 +21,14 @@ from bipedal.curriculum import Curriculum
 from bipedal.engines import make_engine
 from bipedal.engines.warp import WarpEngine
 from bipedal.errors import RunFailedError, UserError
-from bipedal.evaluation.selection import EVALUATION_SEED, Selection
+from bipedal.evaluation.selection import Selection
 from bipedal.initial import initial_policy
 from bipedal.logs import RunLog
 from bipedal.networks import flatten_parameters
 from bipedal.normalizer import RewardScaler
 from bipedal.report.video import record_episode
 from bipedal.rollout import Collector, EpisodeStatistics, Rollout
+from bipedal.seeds import EVALUATION_SEED
 
 
 @dataclass(frozen=True)

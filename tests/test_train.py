@@ -590,3 +590,16 @@ def test_twenty_kills(tmp_path: Path) -> None:
             for a, b in zip(ours.actor.parameters(), theirs.actor.parameters(), strict=True)
         )
     assert without_clock(metrics) == without_clock(tmp_path / "whole/metrics.csv")
+
+
+def test_a_callers_threads_stay_as_they_were(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        train.train(replace(TOY, total_timesteps=256), tmp_path / "run")
+        assert torch.get_num_threads() == 3
+        with pytest.raises(UserError):
+            train.train(TOY, tmp_path / "run")
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -21,6 +21,9 @@ import numpy.typing as npt
 from bipedal.engines.reference import make_env
 from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, FloatArray
 
+FIRST_SEED = 1 << 31
+"""Seeds of episodes begin here: evaluations and scores have seeds below it (`bipedal.seeds`)."""
+
 
 class Slot:
     """One environment of a chunk: its current episode and what was done in it."""
@@ -38,8 +41,9 @@ class Slot:
         self.episode += 1
         self.actions = []
         self.env = make_env(self.env_id)
-        seed = np.random.SeedSequence([self.seed, self.index, self.episode]).generate_state(1)[0]
-        observation, _ = self.env.reset(seed=int(seed))
+        numbers = [self.seed, self.index, self.episode]
+        seed = int(np.random.SeedSequence(numbers).generate_state(1)[0]) | FIRST_SEED
+        observation, _ = self.env.reset(seed=seed)
         self.hull = self.env.unwrapped.hull  # type: ignore[attr-defined]
         self.start_x = float(self.hull.position.x)
         return np.asarray(observation, dtype=np.float32)

@@ -31,9 +31,6 @@ from bipedal.policy import Policy, Statistics
 from bipedal.processes import signals_held
 from bipedal.walker import HARDCORE_ID, REWARD_THRESHOLD, check_env_id, check_seed
 
-FINAL_SEED = 1_000_000
-"""First terrain of a closing score; neither training nor its evaluations play these."""
-
 
 def interquartile_mean(values: npt.NDArray[np.float64]) -> float | npt.NDArray[np.float64]:
     """Mean of the middle half: a quarter of the values, rounded down, is cut off at either end.

@@ -22,13 +22,11 @@ from bipedal.evaluation.score import Evaluation, evaluate, worker_pool
 from bipedal.logs import Row
 from bipedal.policy import Policy
 from bipedal.processes import usable_cores
+from bipedal.seeds import CONFIRMATION_SEED, EVALUATION_SEED
 from bipedal.walker import HARDCORE_ID, REWARD_THRESHOLD
 
-EVALUATION_SEED = 2_000_000
-"""Evaluations during training play these terrains; reported scores never do."""
-CONFIRMATION_SEED = 3_000_000
 CONFIRMATION_EPISODES = 384
-"""Other terrains, and many more of them, decide whether a run that looks solved is."""
+"""Episodes that decide whether a run that looks solved is."""
 GAIT_EPISODES = 4
 """Episodes of an evaluation on the batched engine whose gait is analysed."""
 GREEDY_GAINS = (1.0, 0.8, 0.65)

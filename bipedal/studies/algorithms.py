@@ -11,10 +11,10 @@ import numpy as np
 
 from bipedal.checkpoint import load_model, save_model
 from bipedal.evaluation.episode import Act, run_episode
-from bipedal.evaluation.score import FINAL_SEED
 from bipedal.networks import Critic
 from bipedal.policy import Policy
 from bipedal.presets import DEFAULT
+from bipedal.seeds import FINAL_SEED
 from bipedal.studies.study import Claim, Measure, Result, Study, Trial
 from bipedal.train import train
 from bipedal.trainer import Progress

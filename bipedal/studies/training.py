@@ -10,8 +10,9 @@ from pathlib import Path
 from bipedal.checkpoint import load_model
 from bipedal.config import TrainConfig
 from bipedal.errors import UserError
-from bipedal.evaluation.score import FINAL_SEED, Evaluation, evaluate
+from bipedal.evaluation.score import Evaluation, evaluate
 from bipedal.policy import Policy, Statistics
+from bipedal.seeds import FINAL_SEED
 from bipedal.studies.study import Measure, Result, Row, Trial
 from bipedal.train import train
 

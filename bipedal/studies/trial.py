@@ -25,9 +25,11 @@ def run_trial(name: str, trial: Trial) -> dict[str, Any]:
     """Run a trial in this process; returns its rows, its curve and its seconds."""
     import torch
 
+    from bipedal.processes import keep_freed_memory
     from bipedal.studies import find_study
 
     torch.set_num_threads(1)  # a trial has one core
+    keep_freed_memory()
     began = time.monotonic()
     rows, curve = find_study(name).trial(trial)
     return {

@@ -9,8 +9,9 @@ import pytest
 from commands import Trained
 
 from bipedal import session
-from bipedal.checkpoint import Model, save_model
+from bipedal.checkpoint import save_model
 from bipedal.config import TrainConfig
+from bipedal.policy import Policy
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,7 @@ def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.fixture
-def saved(tmp_path: Path, model: Model) -> Path:
+def saved(tmp_path: Path, model: Policy) -> Path:
     path = tmp_path / "walker.pth"
     save_model(path, model)
     return path

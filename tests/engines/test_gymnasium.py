@@ -7,10 +7,11 @@ import pytest
 from numpy_engine import NumpyEngine
 
 from bipedal.engines.gymnasium import GymnasiumEngine
+from bipedal.engines.gymnasium_worker import FIRST_SEED
 from bipedal.engines.reference import make_env
 from bipedal.errors import RunFailedError, UserError
 from bipedal.physics.constants import FALL_REWARD
-from bipedal.walker import ENV_IDS, FloatArray, Step
+from bipedal.walker import ENV_IDS, FloatArray, Step, check_seed
 
 
 def random_actions(steps: int, num_envs: int, seed: int = 0) -> FloatArray:
@@ -89,7 +90,7 @@ def test_plays_gymnasiums_own_episodes_and_never_shows_the_reset_row_as_an_outco
 def fresh(seed: int, index: int, episode: int) -> tuple[gymnasium.Env, FloatArray]:
     env = make_env(ENV_IDS[0])
     state = np.random.SeedSequence([seed, index, episode]).generate_state(1)
-    return env, env.reset(seed=int(state[0]))[0]
+    return env, env.reset(seed=int(state[0]) | FIRST_SEED)[0]
 
 
 def test_a_time_limit_truncates_and_does_not_terminate() -> None:
@@ -196,3 +197,9 @@ def test_an_error_in_a_process_arrives_with_its_cause() -> None:
         pytest.raises(RunFailedError, match="AttributeError"),
     ):
         engine.step(random_actions(1, 2)[0])  # before the first reset
+
+
+def test_its_episodes_are_none_that_a_score_can_be_taken_on() -> None:
+    with pytest.raises(UserError):
+        check_seed(FIRST_SEED)
+    check_seed(FIRST_SEED - 1)
