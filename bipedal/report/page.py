@@ -1,35 +1,24 @@
-"""What a report says, section by section."""
+"""What a report says: numbers, sentences and tables for `templates/report.html`."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
-import html
+import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
-from bipedal.physics.constants import TIMESTEP
+from bipedal.evaluation.gait import Gait, analyse
+from bipedal.evaluation.trajectory import DT, Trajectory
 from bipedal.report.data import Run, last, points
-from bipedal.report.figures import CHARTS, gait_colour
-from bipedal.report.markup import (
-    NO_DATA,
-    PAGE,
-    card,
-    duration,
-    inline_svg,
-    number,
-    plain,
-    section,
-    table,
-    tile,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from bipedal.evaluation.episode import Episode
+from bipedal.report.figures import gait_colour
+from bipedal.report.style import DARK, LIGHT
+from bipedal.report.training_curves import CHARTS
 
 GAIT_ROWS: dict[str, tuple[str, str]] = {
     "speed": ("Speed", "m/s"),
@@ -50,136 +39,211 @@ GAIT_ROWS: dict[str, tuple[str, str]] = {
 }
 """Metrics of `Gait`: what they are called and their unit. Others appear under their own name."""
 
+MAX_TEXT = 200
+"""Characters of a setting that are shown."""
 
-def make_page(
-    run: Run, figures: Mapping[str, Figure], episode: Episode | None, video: bytes, missing: str
-) -> str:
+
+@dataclass(frozen=True)
+class Walk:
+    """The episode that a report shows."""
+
+    seed: int
+    trajectory: Trajectory
+    video: bytes
+    """.mp4; empty where there is none."""
+
+
+class Tile(NamedTuple):
+    """A number of the summary."""
+
+    label: str
+    value: str
+    note: str
+
+
+def make_page(run: Run, drawings: Mapping[str, Markup], walk: Walk | None, missing: str) -> str:
     """Put the page together.
 
-    `figures` are those of `draw_run`, `video` is the .mp4 of `episode`; without an episode,
-    `missing` says in a sentence why there is none.
+    `drawings` are the figures of `plan_figures` as SVG; those that are missing are left out, and
+    so is a section without contents. `missing` says in a sentence why there is no walk or no video
+    of it.
     """
-
-    def chart(name: str, layout: str = "scroll") -> str:
-        if name not in figures:
-            return NO_DATA
-        return f'<div class="{layout}">{inline_svg(figures[name], name)}</div>'
-
-    sections = [section("Learning curve", card(chart("learning_curve")))]
-    if episode is None:
-        sections.append(section("The walk", card(f'<p class="none">{html.escape(missing)}</p>')))
-    else:
-        sections += [
-            section("The walk", _walk(episode, video), "two"),
-            section("Gait diagram", card(chart("gait_diagram"))),
-        ]
-    if "obstacles" in figures:
-        sections.append(section("Obstacles", card(chart("obstacles"))))
-    training = "".join(card(chart(name, "chart"), title) for name, title, _ in CHARTS)
-    sections += [
-        section("Gait over training", card(chart("gait_over_training"))),
-        section("Training", training, "grid"),
-        section("Settings", _settings(run), "grid"),
-    ]
-    return PAGE.substitute(
-        name=html.escape(run.name),
+    return _template().render(
+        light=LIGHT,
+        dark=DARK,
+        name=run.name,
         subtitle=_subtitle(run),
-        tiles=_tiles(run, episode),
-        sections="\n".join(sections),
+        start=_start(run),
+        tiles=_tiles(run, walk),
+        drawings=drawings,
+        charts=[(title, drawings[name]) for name, title, _ in CHARTS if name in drawings],
+        walk=None if walk is None else _describe(walk),
+        missing=missing,
+        settings=_settings(run),
     )
 
 
+@functools.cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("bipedal.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")
+
+
 def _subtitle(run: Run) -> str:
-    settings = run.settings
+    """Environment, preset, seed and machine in one line."""
+    settings, hardware = run.settings, run.config.get("hardware", {})
     parts = [
-        str(settings.get("env_id", "")),
-        f"preset {settings['preset']}" if "preset" in settings else "",
-        f"seed {settings['seed']}" if "seed" in settings else "",
-        *(value for value in run.config.get("hardware", {}).values() if isinstance(value, str)),
+        plain(settings.get("env_id", "")),
+        f"preset {plain(settings['preset'])}" if "preset" in settings else "",
+        f"seed {plain(settings['seed'])}" if "seed" in settings else "",
+        *(part for part in hardware.values() if isinstance(part, str) and part != "none"),
     ]
-    return " · ".join(html.escape(part) for part in parts if part)
+    return " · ".join(part for part in parts if part)
 
 
-def _tiles(run: Run, episode: Episode | None) -> str:
-    """Summary of the run, a tile for each number, the one that counts first."""
-    tiles = [_score_tile(run), *_evaluation_tiles(run)]
+def _start(run: Run) -> str:
+    """The model that the run started from; empty if it started from nothing."""
+    model = run.settings.get("init_from")
+    return "" if model is None else plain(model)
+
+
+def _tiles(run: Run, walk: Walk | None) -> list[Tile]:
+    """Summary of the run, the number that counts first."""
     training = last(run.metrics, "charts/episodic_return_mean")
-    tiles.append(tile("Training return", number(training, 1), "mean of recent episodes"))
     timesteps, elapsed = last(run.metrics, "timesteps"), last(run.metrics, "time/elapsed")
-    total = run.settings.get("total_timesteps")
-    of_total = f"of {total / 1e6:.2f} M" if isinstance(total, int | float) else ""
-    tiles.append(tile("Timesteps", f"{number(timesteps / 1e6, 2)} M", of_total))
+    total = _float(run.settings.get("total_timesteps"))
+    # The last iteration is a whole one and may end after the total; a solved run ends before it.
+    at_most = f"of at most {total / 1e6:.2f} M" if timesteps < total < np.inf else ""
     speed = f"{timesteps / elapsed:,.0f} timesteps/s" if elapsed > 0 else ""
-    tiles.append(tile("Wall time", duration(elapsed), speed))
-    tiles.append(_gait_tile(run, episode))
-    return "".join(tiles)
+    return [
+        *_score_tile(run),
+        *_evaluation_tiles(run),
+        *_known("Training return", training, number(training, 1), "mean of recent episodes"),
+        *_known("Timesteps", timesteps, f"{number(timesteps / 1e6, 2)} M", at_most),
+        *_known("Wall time", elapsed, duration(elapsed), speed),
+        *_gait_tile(run, walk),
+    ]
 
 
-def _score_tile(run: Run) -> str:
-    """Mean return over fresh episodes, and whether the environment is solved; empty without."""
-    mean, episodes = run.score.get("mean_return"), run.score.get("episodes")
-    if not isinstance(mean, int | float):
-        return ""
+def _known(label: str, value: float, text: str, note: str) -> list[Tile]:
+    return [Tile(label, text, note)] if np.isfinite(value) else []
+
+
+def _score_tile(run: Run) -> list[Tile]:
+    """Mean return over fresh episodes, and whether the environment is solved; none without."""
+    mean, episodes = _float(run.score.get("mean_return")), plain(run.score.get("episodes"))
     solved = "solved" if run.score.get("solved") is True else "not solved"
-    return tile("Score", number(mean, 1), f"{solved} · mean over {episodes} fresh episodes")
+    return _known("Score", mean, number(mean, 1), f"{solved} · mean over {episodes} fresh episodes")
 
 
-def _evaluation_tiles(run: Run) -> list[str]:
-    """Best and last greedy evaluation during training; none without."""
+def _evaluation_tiles(run: Run) -> list[Tile]:
+    """Best and last greedy evaluation during training; none without.
+
+    A run that started from a model begins with that model's return: there the first evaluation
+    comes first, and the best one says what the run added to it.
+    """
     x, scores = points(run.evaluations, "mean_return")
     if not scores.size:
         return []
     best = int(np.argmax(scores))
-    verdict = ""
+    note = f"at {x[best]:.2f} M"
+    if _start(run):
+        gained = scores[best] - scores[0]
+        note = f"{gained:+.1f} on the first · {note}" if best else "the first: none was better"
+        first = Tile("First evaluation", number(scores[0], 1), "owed to the model it started from")
+        return [first, Tile("Best evaluation", number(scores[best], 1), note)]
     if run.reward_threshold is not None:
         # Not "solved": the best of many short evaluations flatters; the score decides.
         side = "below" if scores[best] < run.reward_threshold else "above"
-        verdict = f"{side} {run.reward_threshold:.0f} · "
+        note = f"{side} {run.reward_threshold:.0f} · {note}"
     return [
-        tile("Best evaluation", f"{scores[best]:.1f}", f"{verdict}at {x[best]:.2f} M"),
-        tile("Last evaluation", f"{scores[-1]:.1f}", "greedy policy"),
+        Tile("Best evaluation", number(scores[best], 1), note),
+        Tile("Last evaluation", number(scores[-1], 1), "greedy policy"),
     ]
 
 
-def _gait_tile(run: Run, episode: Episode | None) -> str:
-    classes = run.evaluations.get("gait/class", np.empty(0, dtype=np.str_))
-    if episode is not None:
-        return tile("Gait", str(episode.gait.gait_class), "best model")
-    if classes.size:
-        return tile("Gait", str(classes[-1]) or "–", "last evaluation")
-    return tile("Gait", "–", "")
+def _gait_tile(run: Run, walk: Walk | None) -> list[Tile]:
+    if walk is not None:
+        return [Tile("Gait", str(analyse(walk.trajectory).gait_class), "best model")]
+    known = [name for name in run.evaluations.get("gait/class", ()) if name]
+    return [Tile("Gait", str(known[-1]), "last evaluation")] if known else []
 
 
-def _walk(episode: Episode, video: bytes) -> str:
-    """Video and gait table of the episode, side by side."""
-    encoded = base64.b64encode(video).decode("ascii")
-    gait = str(episode.gait.gait_class)
-    ending = "fell" if episode.fell else "did not fall"
-    caption = (
-        f"Best model, greedy, seed {episode.seed}: return {episode.episodic_return:.1f}, "
-        f"{episode.length} timesteps ({episode.length * TIMESTEP:.1f} s), "
-        f"{episode.distance:.1f} m, {ending}."
-    )
-    player = (
-        '<video controls autoplay muted loop playsinline width="600" height="400" '
-        f'src="data:video/mp4;base64,{encoded}"></video>'
-        f'<p><span class="badge" style="background:{gait_colour(gait)}">{html.escape(gait)}</span>'
-        f"{html.escape(caption)}</p>"
-    )
+def _describe(walk: Walk) -> dict[str, Any]:
+    """What the page shows of an episode: its video, a caption, the gait table."""
+    trajectory = walk.trajectory
+    gait = analyse(trajectory)
+    length = len(trajectory.rewards)
+    distance = trajectory.hull_position[-1, 0] - trajectory.start_x
+    return {
+        "video": base64.b64encode(walk.video).decode("ascii"),
+        "gait": str(gait.gait_class),
+        "colour": gait_colour(gait.gait_class),
+        "caption": f"Best model, greedy, seed {walk.seed}: return {trajectory.rewards.sum():.1f}, "
+        f"{length} timesteps ({length * DT:.1f} s), {distance:.1f} m, "
+        f"{'fell' if trajectory.fell else 'did not fall'}.",
+        "rows": _gait_rows(gait),
+    }
+
+
+def _gait_rows(gait: Gait) -> list[tuple[str, str]]:
     rows = []
-    for field in dataclasses.fields(episode.gait):
-        value = getattr(episode.gait, field.name)
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+    for field in dataclasses.fields(gait):
+        value = getattr(gait, field.name)
+        if isinstance(value, bool):
             continue
         label, unit = GAIT_ROWS.get(field.name, (field.name.replace("_", " ").capitalize(), ""))
-        rows.append((label, f"{number(float(value), 2)} {unit if np.isfinite(value) else ''}"))
-    return card(player) + card(table(rows), "How it walks")
+        rows.append((label, f"{number(value, 2)} {unit if np.isfinite(value) else ''}"))
+    return rows
 
 
-def _settings(run: Run) -> str:
-    def group(name: str, title: str) -> str:
-        rows = [(str(key), plain(value)) for key, value in run.config.get(name, {}).items()]
-        return card(table(rows) if rows else NO_DATA, title)
+def _settings(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Tables of config.json: heading and rows; those with rows."""
+    tables = [
+        (title, [(key, plain(value)) for key, value in run.config.get(name, {}).items()])
+        for name, title in (
+            ("config", "Hyperparameters"),
+            ("versions", "Versions"),
+            ("hardware", "Hardware"),
+        )
+    ]
+    return [(title, rows) for title, rows in tables if rows]
 
-    machine = group("versions", "Versions") + group("hardware", "Hardware")
-    return group("config", "Hyperparameters") + f'<div class="stack">{machine}</div>'
+
+def plain(value: object) -> str:
+    """Text of a setting: a number, a word or a list of them; anything else is an ellipsis."""
+    if isinstance(value, list):
+        return ", ".join(_scalar(item) for item in value)[:MAX_TEXT]
+    return _scalar(value)
+
+
+def _scalar(value: object) -> str:
+    if value is None:
+        return "–"
+    return str(value)[:MAX_TEXT] if isinstance(value, str | int | float) else "…"
+
+
+def number(value: float, digits: int) -> str:
+    """Text of a number with `digits` decimals; a dash for NaN and infinity."""
+    return f"{value:,.{digits}f}" if np.isfinite(value) else "–"
+
+
+def duration(seconds: float) -> str:
+    """Text of a duration in s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d} h" if hours else f"{minutes}:{rest:02d} min"
+
+
+def _float(value: object) -> float:
+    """Make a float of a number in a JSON file; NaN of anything else."""
+    try:
+        return float(value) if isinstance(value, int | float) else np.nan
+    except OverflowError:
+        return np.nan

@@ -1,65 +1,96 @@
 """One self-contained HTML file about a run: how it learned, how it walks, a video.
 
-`data` reads the run, `figures` draws it, `page` writes it down with the pieces of `markup`; this
-file plays one episode of the best model and saves what they made.
+`data` reads the run, `figures` draws it, `page` writes it down; this file plays one episode of the
+best model and saves what they made.
 """
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
 
 from bipedal.checkpoint import load_model
-from bipedal.errors import UserError
-from bipedal.evaluation.episode import Episode, run_episode
+from bipedal.errors import RunFailedError, UserError
+from bipedal.evaluation.episode import make_policy, run_episode
 from bipedal.files import atomic_write
 from bipedal.report.data import Run, read_run
-from bipedal.report.figures import draw_run
-from bipedal.report.page import make_page
+from bipedal.report.figures import plan_figures
+from bipedal.report.page import Walk, make_page
+from bipedal.report.svg import inline_svg
 from bipedal.report.video import record_episode
 
-MAX_VIDEO_SECONDS = 25.0
-"""Keeps the embedded video well below 3 MB."""
+SEED = 0
+"""Of the episode shown, the first that `bipedal evaluate` plays."""
+
+ShowProgress = Callable[[str, Iterable[Any], int], Iterable[Any]]
+"""Passes items on and shows how many of a total have come, under a description."""
 
 
-def write_report(run_dir: Path, seed: int = 0, video_seconds: float = MAX_VIDEO_SECONDS) -> Path:
+def write_report(
+    run_dir: Path, progress: ShowProgress = lambda description, items, total: items
+) -> Path:
     """Write `run_dir/report.html`, `plots/*.png` and `videos/best_model.mp4`; return the first.
 
-    The episode shown is the best model's, greedy, from `reset(seed=seed)`; diagram, gait table and
-    video all show this one. What a run does not have yet (evaluations, a best model) is left out.
+    The episode shown is the best model's, greedy; diagram, gait table and video all show this one.
+    What a run does not have yet (evaluations, a best model) is left out; where the video cannot be
+    made, a sentence stands in its place. `progress` may show how far the work is.
 
     Raises:
-        UserError: `run_dir` has no metrics.csv or cannot be written.
+        UserError: `run_dir` is no run, or cannot be written to.
+        RunFailedError: the report could not be written: a full disk.
     """
     run_dir = Path(run_dir)
-    if not os.path.isfile(run_dir / "metrics.csv"):  # False also where the path is impossible
+    if not os.path.exists(run_dir / "metrics.csv"):  # False also where the path is impossible
         raise UserError(f"cannot report on '{run_dir}': it has no metrics.csv, so it is not a run")
     run = read_run(run_dir)
-    report, plots = run_dir / "report.html", run_dir / "plots"
+    plots = run_dir / "plots"
     try:
         plots.mkdir(exist_ok=True)
-        episode, video, missing = _play_best_model(run_dir, run, seed, video_seconds)
-        figures = draw_run(run, None if episode is None else episode.trajectory)
-        for name, figure in figures.items():
-            figure.savefig(plots / f"{name}.png", dpi=150, facecolor="white")
-        page = make_page(run, figures, episode, video, missing)
-        atomic_write((report, page.encode()))
     except OSError as error:
-        raise UserError(f"cannot write the report of '{run_dir}': {error}") from error
+        raise UserError(f"cannot write the report of '{run_dir}': {error.strerror}") from None
+    walk, missing = _play_best_model(run_dir, run, progress)
+    try:
+        drawings = _draw(run, walk, plots, progress)
+        report = run_dir / "report.html"
+        atomic_write((report, make_page(run, drawings, walk, missing).encode()))
+    except OSError as error:
+        raise RunFailedError(f"cannot write the report of '{run_dir}': {error.strerror}") from None
     return report
 
 
-def _play_best_model(
-    run_dir: Path, run: Run, seed: int, video_seconds: float
-) -> tuple[Episode | None, bytes, str]:
-    """Play and record the best model's episode; without one, None and the reason in a sentence."""
+def _draw(run: Run, walk: Walk | None, plots: Path, progress: ShowProgress) -> dict[str, Markup]:
+    """Draw the figures that there are, each as .png and as SVG by its name."""
+    plans = plan_figures(run, None if walk is None else walk.trajectory)
+    drawings = {}
+    for plan in progress("drawing the figures", plans, len(plans)):
+        figure = plan.draw()
+        if figure is not None:
+            figure.savefig(plots / f"{plan.name}.png", dpi=150, facecolor="white")
+            figure.set_layout_engine("none")  # it is laid out, and that takes half of the time
+            drawings[plan.name] = inline_svg(figure, plan.name, plan.alternative)
+    return drawings
+
+
+def _play_best_model(run_dir: Path, run: Run, progress: ShowProgress) -> tuple[Walk | None, str]:
+    """Play and record the best model's episode; if there is no episode or no video, say why."""
     if not (run_dir / "saved_models" / "best_model.pth").is_file():
-        return None, b"", "This run has not saved a best model yet."
+        return None, "This run has not saved a best model yet."
     try:
         model = load_model(run_dir)
         env_id = str(model.info.get("env_id") or run.settings.get("env_id"))
         video = run_dir / "videos" / "best_model.mp4"
-        record_episode(model, env_id, seed, video, video_seconds)
-        return run_episode(model, env_id, seed), video.read_bytes(), ""
+        filming = functools.partial(progress, "filming the best model")
+        try:
+            recorded = record_episode(make_policy(model), env_id, SEED, video, progress=filming)
+            return Walk(SEED, recorded.trajectory, video.read_bytes()), ""
+        except (UserError, RunFailedError, OSError) as error:
+            trajectory = run_episode(make_policy(model), env_id, SEED).trajectory
+            assert trajectory is not None
+            return Walk(SEED, trajectory, b""), f"There is no video: {error}."
     except UserError as error:
-        return None, b"", f"The best model could not be shown: {error}"
+        return None, f"The best model could not be shown: {error}"

@@ -1,30 +1,25 @@
-"""Record one episode in Gymnasium's own environment as .mp4 or .gif, on a machine with no screen.
-
-The frames are Gymnasium's own, unaltered in the .mp4. Its `render` draws a surface as wide as the
-distance walked, so that a frame costs about 3 ms at the start and 0.06 ms more for each metre
-(8 ms at the far end): a full episode takes around ten seconds to record.
-"""
+"""Record one episode of Gymnasium's environment as .mp4 or .gif, on a machine with no screen."""
 
 from __future__ import annotations
 
+import itertools
 import os
-import sys
-from collections.abc import Iterator
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+import gymnasium
 
-from bipedal.engines.reference import make_env
-from bipedal.errors import UserError
-from bipedal.evaluation.episode import Act, begin
-from bipedal.physics.constants import TIMESTEP
-from bipedal.policy import Policy
-from bipedal.walker import check_seed
+from bipedal.engines.gymnasium import make_env
+from bipedal.errors import RunFailedError, UserError
+from bipedal.evaluation.trajectory import DT, Trajectory, TrajectoryRecorder
+from bipedal.report.camera import Camera, Frame
+from bipedal.walker import FloatArray, check_seed
 
-FPS = round(1 / TIMESTEP)
+FPS = round(1 / DT)
 """Frames per second: one frame for each timestep, so that the video plays in real time."""
 
 GIF_STRIDE = 2
@@ -39,25 +34,28 @@ GIF_COLOURS = 48
 SCENE_COLOURS = ((255, 255, 255), (153, 153, 153), (255, 0, 0), (230, 51, 0))
 """Clouds, Hardcore's blocks, lidar, flag: may be missing from the first frame, the palette's."""
 
-Frame = npt.NDArray[np.uint8]
-"""(height, width, 3)"""
+Act = Callable[[FloatArray], FloatArray]
+"""A policy: one raw observation (24,) to one action (4,), both float32."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class RecordedEpisode:
     """One recorded episode; cut short by `max_seconds`, the numbers are of the part recorded."""
 
     path: Path
     """The video file."""
-    env_id: str
-    seed: int
-    episodic_return: float = 0.0
-    """Undiscounted sum of raw rewards."""
-    length: int = 0
-    """Timesteps."""
-    terminated: bool = False
-    truncated: bool = False
-    """Both False when `max_seconds` cut the recording short."""
+    trajectory: Trajectory
+    """The episode row by row; neither terminated nor truncated if it was cut short."""
+
+    @property
+    def episodic_return(self) -> float:
+        """Undiscounted sum of raw rewards."""
+        return float(self.trajectory.rewards.sum())
+
+    @property
+    def length(self) -> int:
+        """Timesteps."""
+        return len(self.trajectory.rewards)
 
     @property
     def seconds(self) -> float:
@@ -66,19 +64,23 @@ class RecordedEpisode:
 
 
 def record_episode(
-    policy: Policy | Act,
+    act: Act,
     env_id: str,
     seed: int,
     out: Path,
     max_seconds: float | None = None,
+    progress: Callable[[Iterable[Frame], int], Iterable[Frame]] = lambda frames, total: frames,
 ) -> RecordedEpisode:
     """Play one episode of a fresh environment, `reset(seed=seed)`, and write it as a video.
 
     The suffix of `out` chooses the format: .mp4 (H.264, full size, 50 frames/s) or .gif (smaller,
     25 frames/s). Missing parent directories are created. `out` appears complete or not at all.
+    `progress` may wrap the stream of frames to show how far it is; its total is the time limit,
+    and an episode may end before.
 
     Raises:
         UserError: `out` has another suffix or cannot be written; `env_id` or `seed` is not valid.
+        RunFailedError: the video could not be encoded or written: no ffmpeg, a full disk.
     """
     out = Path(out)
     write = {".mp4": _write_mp4, ".gif": _write_gif}.get(out.suffix.lower())
@@ -87,15 +89,45 @@ def record_episode(
     if max_seconds is not None and not max_seconds > 0:
         raise UserError(f"cannot record {max_seconds} s: the duration must be positive")
     check_seed(seed)
-    max_length = sys.maxsize if max_seconds is None else max(1, round(max_seconds * FPS))
-    temporary = _temporary_beside(out)
-    try:
-        episode = RecordedEpisode(out, env_id, seed)
-        write(_play(begin(policy), episode, max_length), temporary)
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return episode
+    with make_env(env_id) as env:
+        limit = gymnasium.spec(env_id).max_episode_steps or 0
+        if max_seconds is not None:
+            limit = min(limit, max(1, round(min(max_seconds, limit) * FPS)))
+        take = _Take(act, env, seed)
+        temporary = _temporary_beside(out)
+        try:
+            write(iter(progress(take.frames(limit), limit)), temporary)
+            os.replace(temporary, out)
+        except OSError as error:
+            raise RunFailedError(f"cannot write '{out}': {error.strerror or error}") from None
+        finally:
+            temporary.unlink(missing_ok=True)
+    return RecordedEpisode(out, take.trajectory)
+
+
+class _Take:
+    """One episode before the camera."""
+
+    def __init__(self, act: Act, env: gymnasium.Env[Any, Any], seed: int) -> None:
+        self._act = act
+        self._env = env
+        self._observation, _ = env.reset(seed=seed)
+        self._recorder = TrajectoryRecorder(env, seed)
+        self._camera = Camera(env)
+        self.trajectory: Trajectory
+        """Of all frames; there once they have all been taken."""
+
+    def frames(self, limit: int) -> Iterator[Frame]:
+        """Yield one frame after each timestep, at most `limit`."""
+        terminated = truncated = False
+        for _ in range(limit):
+            action = self._act(self._observation)
+            self._observation, reward, terminated, truncated, _ = self._env.step(action)
+            self._recorder.record(float(reward))
+            yield self._camera.take()
+            if terminated or truncated:
+                break
+        self.trajectory = self._recorder.finish(terminated, truncated)
 
 
 def _temporary_beside(out: Path) -> Path:
@@ -112,61 +144,68 @@ def _temporary_beside(out: Path) -> Path:
     return temporary
 
 
-def _play(act: Act, episode: RecordedEpisode, max_length: int) -> Iterator[Frame]:
-    """Yield one frame after each timestep; fill in `episode`."""
-    _draw_without_screen()
-    env = make_env(episode.env_id, render_mode="rgb_array")
-    try:
-        observation, _ = env.reset(seed=episode.seed)
-        done = False
-        while not done and episode.length < max_length:
-            observation, reward, terminated, truncated, _ = env.step(act(observation))
-            episode.episodic_return += float(reward)
-            episode.length += 1
-            episode.terminated, episode.truncated = terminated, truncated
-            done = terminated or truncated
-            frame: Any = env.render()
-            yield np.ascontiguousarray(frame)
-    finally:
-        env.close()
-
-
-def _draw_without_screen() -> None:
-    """Prepare pygame, which the environment imports at its first frame."""
-    # Its greeting would go to standard output, where `--json` promises one object and nothing else.
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if sys.platform.startswith("linux") and not has_display:
-        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-
-
 def _write_mp4(frames: Iterator[Frame], path: Path) -> None:
-    """Encode H.264 with yuv420p colours, which every browser plays; one frame in memory."""
+    """Encode H.264 with yuv420p colours, which every browser plays; one frame in memory.
+
+    Raises OSError with ffmpeg's own reason if it fails.
+    """
+    first = next(frames)
+    command = [
+        *(_find_ffmpeg(), "-y", "-v", "error", "-xerror"),
+        *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{first.shape[1]}x{first.shape[0]}"),
+        *("-r", str(FPS), "-i", "-", "-c:v", "libx264", "-crf", "15", "-pix_fmt", "yuv420p"),
+        *("-movflags", "+faststart"),  # the index first: plays while it loads
+        os.path.abspath(path),  # a name of its own may look like an option or a protocol
+    ]
+    with _start(command) as encoder:
+        assert encoder.stdin is not None
+        try:
+            for frame in itertools.chain([first], frames):
+                try:
+                    encoder.stdin.write(frame.data)
+                except OSError:  # it has ended; its last words follow
+                    break
+            _, words = encoder.communicate()
+        except BaseException:
+            encoder.kill()
+            raise
+    if encoder.returncode:
+        raise OSError(_reason(words.decode(errors="replace")))
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            process_group=0,  # Ctrl-C is for us alone
+        )
+    except OSError as error:
+        raise OSError(f"ffmpeg does not start: {error.strerror}") from None
+
+
+def _find_ffmpeg() -> str:
     import imageio_ffmpeg
 
-    first = next(frames)
-    writer = imageio_ffmpeg.write_frames(
-        path,
-        size=(first.shape[1], first.shape[0]),
-        fps=FPS,
-        codec="libx264",
-        quality=7,  # of 10: constant rate factor 15
-        macro_block_size=2,  # yuv420p needs even sides; 16 would stretch 600 pixels to 608
-        output_params=["-movflags", "+faststart"],  # the index first: plays while it loads
-    )
-    count = 1
     try:
-        writer.send(None)
-        writer.send(first)
-        for frame in frames:
-            writer.send(frame)
-            count += 1
-    finally:
-        writer.close()
-    # ffmpeg's exit status is not passed on (full disk): ask the file itself.
-    written, _ = imageio_ffmpeg.count_frames_and_secs(path)
-    if written != count:
-        raise OSError(f"the video encoder wrote {written} of {count} frames to '{path}'")
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        raise OSError(
+            "there is no ffmpeg here; install one, or record a .gif, which needs none"
+        ) from None
+
+
+def _reason(words: str) -> str:
+    """Make one clause of what ffmpeg says when it fails."""
+    if "Unknown encoder" in words:
+        return "this ffmpeg cannot encode H.264 (libx264); use another, or record a .gif"
+    if "No space left on device" in words:
+        return "No space left on device"
+    lines = [re.sub(r"^\[[^]]*\] *", "", line).strip() for line in words.splitlines()]
+    said = next((line for line in lines if line), "no reason given")
+    return f"ffmpeg failed: {said}"
 
 
 def _write_gif(frames: Iterator[Frame], path: Path) -> None:

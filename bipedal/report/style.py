@@ -1,0 +1,91 @@
+"""How the report looks: colours for light and dark pages, and figures in one style."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from bipedal.report.data import Table, points
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LIGHT = {
+    "page": "#f5f6f8",
+    "card": "#ffffff",
+    "ink": "#23272e",
+    "muted": "#5d6573",
+    "grid": "#e2e5ea",
+}
+DARK = {
+    "page": "#111418",
+    "card": "#1a1e24",
+    "ink": "#e8eaee",
+    "muted": "#99a2b0",
+    "grid": "#2e343d",
+}
+"""The CSS variables of the page in both colour schemes; text is ink or muted."""
+
+INK, MUTED, GRID = LIGHT["ink"], LIGHT["muted"], LIGHT["grid"]
+"""Text, axis labels, grid of a figure; `svg` turns them into the CSS variables."""
+
+BLUE, ORANGE, GREEN, PURPLE, RED = "#3b7dd8", "#d2711c", "#2a966a", "#8d6bd0", "#d5504a"
+"""Lines: mid-tones that stand out from the light and from the dark card."""
+
+WIDE, CARD = (10.6, 4.0), (5.4, 2.9)
+"""Figure sizes, inches."""
+
+TIMESTEPS = "timesteps, millions"
+
+
+def panels(
+    size: tuple[float, float], heights: Sequence[float] = (1.0,)
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure of empty panels one above the other, with a common x axis.
+
+    The figure belongs to no window and no notebook cell until somebody shows it.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.07, w_pad=0.03))
+    axes = figure.subplots(
+        len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": list(heights)}
+    )[:, 0]
+    for axis in axes:
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.spines["bottom"].set_color(GRID)
+        axis.tick_params(colors=MUTED, labelsize=8, length=0)
+        axis.grid(axis="y", color=GRID, linewidth=0.7)
+        axis.set_axisbelow(True)
+        axis.margins(x=0.01)
+        axis.patch.set_visible(False)
+    return figure, list(axes)
+
+
+def label(axis: Axes, y: str, x: str | None = None) -> None:
+    """Label an axis; the y label stands above the panel, where it reads without a turned head."""
+    axis.set_title(y, loc="left", fontsize=8.5, color=MUTED, pad=6)
+    if x is not None:
+        axis.set_xlabel(x, fontsize=8.5, color=MUTED)
+
+
+def legend(axis: Axes, columns: int = 4, **options: Any) -> None:
+    """Put the legend above the panel, at the right."""
+    axis.legend(
+        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=columns, frameon=False, fontsize=8,
+        labelcolor=INK, columnspacing=1.2, borderaxespad=0.1, **{"handlelength": 1.4, **options},
+    )  # fmt: skip
+
+
+def line(axis: Axes, table: Table, column: str, colour: str, name: str = "", **style: Any) -> bool:
+    """Draw one column against timesteps; False where it has no numbers. One number is a dot."""
+    x, y = points(table, column)
+    if not x.size:
+        return False
+    style = {"lw": 1.5, **style}
+    if x.size == 1:
+        style |= {"marker": "o", "markersize": 4}
+    axis.plot(x, y, color=colour, label=name or None, **style)
+    return True
