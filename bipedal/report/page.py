@@ -199,7 +199,8 @@ def _gait_rows(gait: Gait) -> list[tuple[str, str]]:
         if isinstance(value, bool):
             continue
         label, unit = GAIT_ROWS.get(field.name, (field.name.replace("_", " ").capitalize(), ""))
-        rows.append((label, f"{number(value, 2)} {unit if np.isfinite(value) else ''}"))
+        text = f"{number(value, 2)} {unit if np.isfinite(value) else ''}".strip()
+        rows.append((label, text.replace(" ", "\u00a0")))
     return rows
 
 
@@ -235,7 +236,9 @@ def number(value: float, digits: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Text of a duration in s."""
+    """Text of a duration in s; a dash for NaN."""
+    if not np.isfinite(seconds):
+        return "–"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d} h" if hours else f"{minutes}:{rest:02d} min"

@@ -88,7 +88,7 @@ def draw_learning_curve(
     """Return in training (each iteration, recent episodes) and of the greedy policy."""
     figure, (axis,) = panels(WIDE)
     drawn = [
-        line(axis, metrics, "charts/episodic_return", BLUE, "one iteration", alpha=0.35, lw=1),
+        line(axis, metrics, "charts/episodic_return", BLUE, "one iteration", alpha=0.5, lw=1),
         line(axis, metrics, "charts/episodic_return_mean", BLUE, "recent episodes", lw=2),
         _draw_evaluations(axis, evaluations),
     ]

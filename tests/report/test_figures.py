@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bipedal.evaluation.episode import run_episode
-from bipedal.report.figures import draw_gait_diagram, draw_learning_curve, draw_obstacles
+from bipedal.report.figures import draw_gait_diagram, draw_gait_over_training
+from bipedal.report.training_curves import draw_learning_curve, draw_obstacles
 from bipedal.walker import FloatArray
 
 
@@ -41,6 +42,51 @@ def test_learning_curve_draws_every_known_number() -> None:
     np.testing.assert_array_equal(curve.get_xydata(), [[1.0, -90.0], [3.0, 310.0]])
     assert list(threshold.get_ydata()) == [300.0, 300.0]
     assert draw_learning_curve({}, {}, 300.0) is None
+
+
+def test_the_spread_stays_within_the_episodes_that_were_played() -> None:
+    nan = float("nan")
+    evaluations = {
+        "timesteps": np.array([1e6, 2e6, 3e6, nan, 4e6]),
+        "mean_return": np.array([100.0, 300.0, nan, 0.0, 310.0]),
+        "std_return": np.array([20.0, 80.0, 5.0, 5.0, nan]),
+        "min_return": np.array([90.0, -50.0, 1.0, 1.0, 305.0]),
+        "max_return": np.array([130.0, 333.0, 1.0, 1.0, nan]),
+    }
+
+    def band(table: dict[str, np.ndarray]) -> list[list[float]]:
+        """Lower and upper end of the band at each evaluation."""
+        figure = draw_learning_curve({}, table, None)
+        assert figure is not None
+        corners = np.asarray(figure.axes[0].collections[0].get_paths()[0].vertices)
+        columns = [corners[corners[:, 0] == x, 1] for x in (1.0, 2.0, 4.0)]
+        return [[float(column.min()), float(column.max())] for column in columns]
+
+    assert band(evaluations) == [[90.0, 120.0], [220.0, 333.0], [310.0, 310.0]]
+    older = {name: evaluations[name] for name in ("timesteps", "mean_return", "std_return")}
+    assert band(older) == [[80.0, 120.0], [220.0, 380.0], [310.0, 310.0]]
+
+
+def test_gait_over_training_is_drawn_from_the_rows_that_have_it() -> None:
+    """Evaluations of another engine have no gait, and need not."""
+    nan = float("nan")
+    evaluations = {
+        "timesteps": np.array([1e6, 2e6, 3e6, 4e6]),
+        "mean_speed": np.array([0.1, 0.2, 1.0, 2.0]),
+        "gait/class": np.array(["", "", "walking", "running"]),
+        "gait/duty_factor": np.array([nan, nan, 0.6, 0.4]),
+    }
+    figure = draw_gait_over_training(evaluations)
+    assert figure is not None
+    strip, shares, speed = figure.axes
+    legend = strip.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["walking", "running"]
+    np.testing.assert_array_equal(shares.lines[0].get_xydata(), [[3, 0.6], [4, 0.4]])
+    assert len(speed.lines[0].get_xdata()) == 4  # type: ignore[arg-type]
+    without = {**evaluations, "gait/class": np.full(4, "")}
+    assert draw_gait_over_training(without) is None
+    assert draw_gait_over_training({}) is None
 
 
 def test_obstacles_are_drawn_where_some_were_met() -> None:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
+import gc
+import itertools
 import json
+import os
 import re
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
 
-from bipedal.checkpoint import save_model
-from bipedal.errors import UserError
+from bipedal.checkpoint import Model, save_model
+from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.episode import run_episode
 from bipedal.networks import Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
-from bipedal.policy import Policy
-from bipedal.report.figures import CHARTS
-from bipedal.report.markup import NO_DATA
 from bipedal.report.report import write_report
+from bipedal.report.training_curves import CHARTS
 from bipedal.walker import ACTION_DIM, OBSERVATION_DIM
 
 METRICS = (
@@ -53,7 +57,7 @@ SECTIONS = (
     "Settings",
 )
 PLOTS = ("learning_curve", "gait_diagram", "gait_over_training", *(c[0] for c in CHARTS))
-VOID = {"meta", "path", "rect", "use", "br"}
+VOID = {"meta", "path", "rect", "use", "wbr"}
 
 
 class Page(HTMLParser):
@@ -63,6 +67,7 @@ class Page(HTMLParser):
         super().__init__()
         self.open: list[str] = []
         self.tags: list[str] = []
+        self.attributes: list[tuple[str, dict[str, str | None]]] = []
         self.addresses: list[str] = []
         self.text = ""
         self.feed(text)
@@ -71,6 +76,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.attributes.append((tag, dict(attrs)))
         self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
         if tag not in VOID:
             self.open.append(tag)
@@ -124,13 +130,13 @@ def make_run(run_dir: Path, iterations: int = 30) -> Path:
     return run_dir
 
 
-def add_best_model(run_dir: Path) -> Policy:
+def add_best_model(run_dir: Path) -> Model:
     generator = torch.Generator().manual_seed(0)
-    model = Policy(
+    model = Model(
         Actor(OBSERVATION_DIM, ACTION_DIM, generator=generator),
         Critic(OBSERVATION_DIM, generator=generator),
         ObservationNormalizer((OBSERVATION_DIM,)),
-        info={"env_id": "BipedalWalker-v3"},
+        {"env_id": "BipedalWalker-v3"},
     )
     (run_dir / "saved_models").mkdir()
     save_model(run_dir / "saved_models" / "best_model.pth", model)
@@ -138,17 +144,23 @@ def add_best_model(run_dir: Path) -> Policy:
 
 
 @pytest.fixture(scope="module")
-def full_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Policy, str]:
+def full_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model, str]:
     """A run with everything, its model, its report."""
     run_dir = make_run(tmp_path_factory.mktemp("runs") / "a <run> & co")
     model = add_best_model(run_dir)
-    path = write_report(run_dir, seed=4, video_seconds=0.4)
+    path = write_report(run_dir)
     assert path == run_dir / "report.html"
     return run_dir, model, path.read_text(encoding="utf-8")
 
 
+@pytest.fixture
+def few_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out most of the charts of training: drawing takes seconds."""
+    monkeypatch.setattr("bipedal.report.figures.CHARTS", CHARTS[:1])
+
+
 def test_report_is_one_well_formed_page_with_every_section(
-    full_run: tuple[Path, Policy, str],
+    full_run: tuple[Path, Model, str],
 ) -> None:
     run_dir, _, text = full_run
     page = Page(text)
@@ -157,13 +169,13 @@ def test_report_is_one_well_formed_page_with_every_section(
     for _, title, _ in CHARTS:
         assert f"<h3>{title}</h3>" in text
     assert page.tags.count("svg") == len(PLOTS)
-    assert NO_DATA not in text
     for label in (
         "Score312.3solved · mean over 100 fresh episodes",
         "Best evaluation",
         "400.0",
         "above 300 · at 0.33 M",
         "0.25 M",
+        "walking",
         "Hull height",
         "64, 64",
     ):
@@ -171,53 +183,126 @@ def test_report_is_one_well_formed_page_with_every_section(
     assert sorted(path.stem for path in (run_dir / "plots").iterdir()) == sorted(PLOTS)
 
 
-def test_report_needs_nothing_from_outside(full_run: tuple[Path, Policy, str]) -> None:
+def test_report_needs_nothing_from_outside(full_run: tuple[Path, Model, str]) -> None:
     _, _, text = full_run
     page = Page(text)
     assert "http:" not in text and "https:" not in text
     assert all(address.startswith(("data:", "#")) for address in page.addresses)
     assert not {"link", "script", "iframe", "image", "object"} & set(page.tags)
     assert "@import" not in text
+    policies = [
+        attributes["content"]
+        for tag, attributes in page.attributes
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policies == ["default-src 'none'; style-src 'unsafe-inline'; media-src data:"]
     assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", text))
 
 
-def test_identifiers_on_the_page_are_unique(full_run: tuple[Path, Policy, str]) -> None:
+def test_identifiers_on_the_page_are_unique(full_run: tuple[Path, Model, str]) -> None:
     identifiers = re.findall(r'\bid="([^"]*)"', full_run[2])
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_text_is_escaped(full_run: tuple[Path, Policy, str]) -> None:
+def test_the_page_can_be_read_by_those_who_do_not_see_it(full_run: tuple[Path, Model, str]) -> None:
+    page = Page(full_run[2])
+    assert ("html", {"lang": "en"}) in page.attributes
+    assert page.tags.count("main") == page.tags.count("h1") == 1
+    levels = [int(tag[1]) for tag in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    for tag, attributes in page.attributes:
+        if tag in ("svg", "video") or "tabindex" in attributes:
+            assert attributes["aria-label"]
+        if tag == "svg":
+            assert attributes["role"] == "img"
+        if tag == "th":
+            assert attributes["scope"] == "row"
+
+
+def test_text_is_escaped(full_run: tuple[Path, Model, str]) -> None:
     _, _, text = full_run
     assert "<h1>a &lt;run&gt; &amp; co</h1>" in text
     assert "preset &lt;b&gt;&amp;" in text
     assert "Some &lt;script&gt;CPU" in text
 
 
-def test_video_and_numbers_are_of_the_same_episode(full_run: tuple[Path, Policy, str]) -> None:
+def test_video_and_numbers_are_of_the_same_episode(full_run: tuple[Path, Model, str]) -> None:
     run_dir, model, text = full_run
     match = re.search(r'src="data:video/mp4;base64,([^"]+)"', text)
     assert match is not None
     data = base64.b64decode(match[1], validate=True)
     video = run_dir / "videos" / "best_model.mp4"
     assert data == video.read_bytes()
-    assert imageio_ffmpeg.count_frames_and_secs(video)[0] == 20
-    episode = run_episode(model.act, "BipedalWalker-v3", 4)
-    caption = f"seed 4: return {episode.episodic_return:.1f}, {episode.length} timesteps"
+    episode = run_episode(model.act, "BipedalWalker-v3", 0)
+    assert imageio_ffmpeg.count_frames_and_secs(video)[0] == episode.length
+    caption = f"seed 0: return {episode.episodic_return:.1f}, {episode.length} timesteps"
     assert caption in Page(text).text
 
 
+@pytest.mark.usefixtures("few_charts")
+def test_progress_is_told_of_frames_and_figures(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "run")
+    model = add_best_model(run_dir)
+    seen: dict[str, tuple[int, int]] = {}
+
+    def show(description: str, items: Iterable[Any], total: int) -> Iterator[Any]:
+        for count, item in enumerate(items, start=1):
+            seen[description] = (count, total)
+            yield item
+
+    write_report(run_dir, progress=show)
+    length = run_episode(model.act, "BipedalWalker-v3", 0).length
+    assert seen["filming the best model"] == (length, 1600)
+    count, total = seen["drawing the figures"]
+    assert count == total
+
+
+@pytest.mark.usefixtures("few_charts")
+@pytest.mark.parametrize("fault", ["no ffmpeg", "no room"])
+def test_a_report_is_made_where_the_video_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    run_dir = make_run(tmp_path / "run")
+    model = add_best_model(run_dir)
+    if fault == "no ffmpeg":
+        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "missing"))
+    else:
+        (run_dir / "videos").touch()
+    text = write_report(run_dir).read_text(encoding="utf-8")
+    page = Page(text)
+    assert "There is no video: cannot write" in page.text
+    assert "Gait diagram" in page.text
+    assert "video" not in page.tags
+    episode = run_episode(model.act, "BipedalWalker-v3", 0)
+    assert f"return {episode.episodic_return:.1f}, {episode.length} timesteps" in page.text
+
+
+@pytest.mark.usefixtures("few_charts")
 def test_young_run_without_evaluations_and_model(tmp_path: Path) -> None:
+    """What is not there yet is left out, not announced."""
     run_dir = make_run(tmp_path / "young", iterations=1)
     for name in ("evaluations.csv", "config.json", "score.json"):
         (run_dir / name).unlink()
     text = write_report(run_dir).read_text(encoding="utf-8")
     Page(text)
     assert "has not saved a best model yet" in text
-    assert text.count(NO_DATA) == 4  # gait over training and three of the settings
-    assert '<div class="label">Score</div>' not in text
+    for title in ("Gait diagram", "Gait over training", "Settings", "Obstacles"):
+        assert title not in text
+    assert "<dt>Score</dt>" not in text
     assert not (run_dir / "videos").exists()
 
 
+@pytest.mark.usefixtures("few_charts")
+def test_evaluations_without_gait_leave_the_section_out(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "run")
+    (run_dir / "evaluations.csv").write_text("timesteps,mean_return,mean_speed\n81920,100,1.5\n")
+    text = write_report(run_dir).read_text(encoding="utf-8")
+    assert "Best evaluation" in text
+    assert "Gait over training" not in text
+    assert "No data" not in text
+
+
+@pytest.mark.usefixtures("few_charts")
 @pytest.mark.parametrize("content", ["", "iteration,timesteps\n", "iteration,timesteps,char"])
 def test_run_that_has_not_finished_an_iteration(tmp_path: Path, content: str) -> None:
     run_dir = make_run(tmp_path / "new")
@@ -226,6 +311,7 @@ def test_run_that_has_not_finished_an_iteration(tmp_path: Path, content: str) ->
     Page(write_report(run_dir).read_text(encoding="utf-8"))
 
 
+@pytest.mark.usefixtures("few_charts")
 def test_broken_model_is_left_out_and_said(tmp_path: Path) -> None:
     run_dir = make_run(tmp_path / "run")
     (run_dir / "saved_models").mkdir()
@@ -245,6 +331,31 @@ def test_directory_that_is_no_run_is_the_users_mistake(tmp_path: Path) -> None:
 def test_run_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) -> None:
     run_dir = make_run(tmp_path / "run")
     (run_dir / "plots").touch()
-    with pytest.raises(UserError, match="cannot write the report"):
+    with pytest.raises(UserError, match=r"cannot write the report of .*: File exists$"):
         write_report(run_dir)
     assert not (run_dir / "report.html").exists()
+
+
+@pytest.mark.usefixtures("few_charts")
+def test_a_disk_that_fills_up_is_said_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = make_run(tmp_path / "run", iterations=2)
+
+    def fail(*files: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("bipedal.report.report.atomic_write", fail)
+    with pytest.raises(RunFailedError, match=r"report of .*: No space left on device$"):
+        write_report(run_dir)
+
+
+@pytest.mark.usefixtures("few_charts")
+def test_many_reports_from_one_process_keep_no_figures(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "run", iterations=2)
+    write_report(run_dir)
+    gc.collect()
+    before = len(gc.get_objects())
+    write_report(run_dir)
+    gc.collect()
+    assert len(gc.get_objects()) - before < 1000  # a figure is thousands of them

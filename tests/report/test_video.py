@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -12,8 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from bipedal.engines.reference import make_env
-from bipedal.errors import UserError
+from bipedal.engines.gymnasium import make_env
+from bipedal.errors import RunFailedError, UserError
+from bipedal.evaluation.episode import run_episode
+from bipedal.report.camera import Frame
 from bipedal.report.video import FPS, GIF_SIZE, GIF_STRIDE, record_episode
 from bipedal.walker import FloatArray
 
@@ -40,7 +44,7 @@ def play(env_id: str, seed: int, length: int) -> float:
 def test_mp4_has_one_frame_a_timestep_in_real_time(tmp_path: Path) -> None:
     episode = record_episode(sway, ENV_ID, 3, tmp_path / "new" / "dir" / "walk.mp4", 0.5)
     assert (episode.length, episode.seconds) == (25, 0.5)
-    assert not episode.terminated and not episode.truncated
+    assert not episode.trajectory.terminated and not episode.trajectory.truncated
     assert episode.path == tmp_path / "new" / "dir" / "walk.mp4"
     assert imageio_ffmpeg.count_frames_and_secs(episode.path) == (25, pytest.approx(0.5))
     frames = imageio_ffmpeg.read_frames(episode.path)
@@ -66,7 +70,7 @@ def test_mp4_shows_what_the_environment_draws(tmp_path: Path) -> None:
 
 def test_plays_the_seeded_episode_to_its_end(tmp_path: Path) -> None:
     episode = record_episode(sway, ENV_ID, 5, tmp_path / "walk.mp4")
-    assert episode.terminated
+    assert episode.trajectory.terminated
     assert episode.episodic_return == pytest.approx(play(ENV_ID, 5, episode.length))
     assert imageio_ffmpeg.count_frames_and_secs(episode.path)[0] == episode.length
 
@@ -102,12 +106,93 @@ def test_failure_leaves_nothing_new_and_the_old_video_whole(tmp_path: Path, name
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 
 
-def test_incomplete_video_is_never_published(
+def test_progress_sees_every_frame_and_the_most_there_can_be(tmp_path: Path) -> None:
+    seen = []
+
+    def show(frames: Iterable[Frame], total: int) -> Iterator[Frame]:
+        for frame in frames:
+            seen.append(total)
+            yield frame
+
+    episode = record_episode(sway, ENV_ID, 5, tmp_path / "walk.mp4", progress=show)
+    assert seen == [1600] * episode.length
+    seen.clear()
+    record_episode(sway, ENV_ID, 5, tmp_path / "walk.mp4", 0.2, progress=show)
+    assert seen == [10] * 10
+
+
+def test_the_trajectory_is_that_of_the_episode_without_a_camera(tmp_path: Path) -> None:
+    filmed = record_episode(sway, ENV_ID, 5, tmp_path / "walk.mp4")
+    plain = run_episode(sway, ENV_ID, 5)
+    assert plain.trajectory is not None
+    assert filmed.episodic_return == pytest.approx(plain.episodic_return)
+    np.testing.assert_array_equal(filmed.trajectory.hull_position, plain.trajectory.hull_position)
+    assert filmed.trajectory.fell == plain.trajectory.fell
+
+
+FAKE_FFMPEG = """#!/bin/sh
+head -c 3000000 > /dev/null
+echo "[vost#0:0 @ 0x5581] {words}" >&2
+exit {status}
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("Unknown encoder 'libx264'", "this ffmpeg cannot encode H.264"),
+        ("Error writing trailer: No space left on device", ": No space left on device"),
+        ("something else", "ffmpeg failed: something else"),
+        ("", "ffmpeg failed: no reason given"),
+    ],
+)
+def test_what_ffmpeg_says_becomes_one_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    words: str,
+    sentence: str,
+) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text(FAKE_FFMPEG.format(words=words, status=1))
+    program.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    out = tmp_path / "new" / "walk.mp4"
+    with pytest.raises(RunFailedError) as failure:
+        record_episode(sway, ENV_ID, 3, out, 0.5)
+    message = str(failure.value)
+    assert message.startswith(f"cannot write '{out}': ")
+    assert sentence in message
+    assert "\n" not in message and "libx264 -crf" not in message and "0x5581" not in message
+    assert capfd.readouterr().err == ""
+    assert list(out.parent.iterdir()) == []
+
+
+def test_no_ffmpeg_is_said_and_a_gif_needs_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imageio_ffmpeg, "count_frames_and_secs", lambda path: (4, 0.08))
-    with pytest.raises(OSError, match="4 of 5 frames"):
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "missing"))
+    with pytest.raises(RunFailedError, match="ffmpeg does not start: No such file"):
         record_episode(sway, ENV_ID, 3, tmp_path / "walk.mp4", 0.1)
+
+    def find_none() -> str:
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", find_none)
+    with pytest.raises(RunFailedError, match=r"there is no ffmpeg here.*\.gif"):
+        record_episode(sway, ENV_ID, 3, tmp_path / "walk.mp4", 0.1)
+    record_episode(sway, ENV_ID, 3, tmp_path / "walk.gif", 0.1)
+    assert [path.name for path in tmp_path.iterdir()] == ["walk.gif"]
+
+
+def test_a_full_disk_is_said_of_a_gif_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(RunFailedError, match=r"walk\.gif': No space left on device$"):
+        record_episode(sway, ENV_ID, 3, tmp_path / "walk.gif", 0.1)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -138,12 +223,13 @@ def test_bad_arguments_are_the_users_mistake(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_needs_no_screen_and_keeps_standard_output_clean(tmp_path: Path) -> None:
+def test_needs_no_screen_no_torch_and_keeps_standard_output_clean(tmp_path: Path) -> None:
     script = (
         "import sys, numpy as np; from pathlib import Path;"
         "from bipedal.report.video import record_episode;"
         "record_episode(lambda _: np.zeros(4, np.float32), 'BipedalWalker-v3', 1,"
         f" Path({str(tmp_path / 'walk.mp4')!r}), 0.1);"
+        "assert 'torch' not in sys.modules"
     )
     hidden = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER", "PYGAME_HIDE_SUPPORT_PROMPT")
     environment = {key: value for key, value in os.environ.items() if key not in hidden}
