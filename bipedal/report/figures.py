@@ -158,7 +158,8 @@ def _draw_strip(axis: Axes, x: np.ndarray, classes: np.ndarray) -> None:
             axis.axvspan(edges[first], edges[end], color=gait_colour(name), linewidth=0)
     handles = [Patch(color=gait_colour(name), label=name) for name in present]
     legend(axis, 6, handles=handles, handlelength=1.0, handleheight=0.8)
-    axis.set(yticks=[], xlim=(edges[0], edges[-1] + 0.01 * (edges[-1] - edges[0])))
+    width = max(edges[-1] - edges[0], 1e-3)
+    axis.set(yticks=[], xlim=(edges[0], edges[0] + 1.01 * width))
     label(axis, "gait of the greedy policy")
 
 

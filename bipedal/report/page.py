@@ -170,9 +170,12 @@ def _evaluation_tiles(run: Run) -> list[Tile]:
 
 def _gait_tile(run: Run, walk: Walk | None) -> list[Tile]:
     if walk is not None:
-        return [Tile("Gait", str(analyse(walk.trajectory).gait_class), "best model")]
-    known = [name for name in run.evaluations.get("gait/class", ()) if name]
-    return [Tile("Gait", str(known[-1]), "last evaluation")] if known else []
+        gait, note = str(analyse(walk.trajectory).gait_class), "best model"
+    else:
+        known = [str(name) for name in run.evaluations.get("gait/class", ()) if name]
+        gait, note = known[-1] if known else "", "last evaluation"
+    # A narrow tile may break the line after a slash.
+    return [Tile("Gait", gait.replace("/", "/\N{ZERO WIDTH SPACE}"), note)] if gait else []
 
 
 def _describe(walk: Walk) -> dict[str, Any]:

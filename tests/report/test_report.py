@@ -57,7 +57,7 @@ SECTIONS = (
     "Settings",
 )
 PLOTS = ("learning_curve", "gait_diagram", "gait_over_training", *(c[0] for c in CHARTS))
-VOID = {"meta", "path", "rect", "use", "wbr"}
+VOID = {"meta", "path", "rect", "use"}
 
 
 class Page(HTMLParser):
