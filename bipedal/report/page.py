@@ -156,7 +156,9 @@ def _evaluation_tiles(run: Run) -> list[Tile]:
     if _start(run):
         gained = scores[best] - scores[0]
         note = f"{gained:+.1f} on the first · {note}" if best else "the first: none was better"
-        first = Tile("First evaluation", number(scores[0], 1), "owed to the model it started from")
+        first = Tile(
+            "First evaluation", number(scores[0], 1), "the work of the model it started from"
+        )
         return [first, Tile("Best evaluation", number(scores[best], 1), note)]
     if run.reward_threshold is not None:
         # Not "solved": the best of many short evaluations flatters; the score decides.

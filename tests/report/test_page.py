@@ -1,4 +1,4 @@
-"""The page says the number that counts first, and owes nobody's work to itself."""
+"""The page says the number that counts first, and takes no credit for another run's work."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def test_a_run_that_started_from_a_model_does_not_take_credit_for_it() -> None:
     settings = {"init_from": "pretrained:hardcore", "env_id": "BipedalWalkerHardcore-v3"}
     tiles = make_tiles(settings=settings, returns=(303.0, 305.5))
     assert tiles.index("First evaluation") < tiles.index("Best evaluation")
-    assert "303.0" in tiles and "owed to the model it started from" in tiles
+    assert "303.0" in tiles and "the work of the model it started from" in tiles
     assert "+2.5 on the first · at 3.00 M" in tiles
     assert "above" not in tiles
     assert "the first: none was better" in make_tiles(settings=settings, returns=(303.0, 302.0))
     text = make_text(Run("run", {"config": settings}, {}, {}, {}))
-    assert "This run went on from the model pretrained:hardcore" in text
+    assert "This run started from pretrained:hardcore" in text
     fresh = make_text(Run("run", {"config": {"init_from": None}}, {}, {}, {}))
-    assert "went on" not in fresh
+    assert "started from" not in fresh
 
 
 @pytest.mark.parametrize(
