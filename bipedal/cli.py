@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -118,15 +119,17 @@ def record(arguments: Sequence[str]) -> None:
     """Record a video."""
     args = _parse(RecordArguments, "record", arguments)
     from bipedal.checkpoint import load_model
+    from bipedal.progress import track_items
     from bipedal.report.video import record_episode
 
-    model = load_model(args.model)
+    policy = load_model(args.model)
     recorded = record_episode(
-        model,
-        args.env_id or model.env_id,
+        policy,
+        args.env_id or policy.env_id,
         args.seed,
         args.out,
         max_seconds=args.max_seconds,
+        progress=functools.partial(track_items, "filming"),
     )
     print(f"{recorded.path}: return {recorded.episodic_return:.1f}", file=sys.stderr)
 
@@ -142,9 +145,10 @@ class ReportArguments:
 def report(arguments: Sequence[str]) -> None:
     """Write the report of a run."""
     args = _parse(ReportArguments, "report", arguments)
+    from bipedal.progress import track_items
     from bipedal.report.report import write_report
 
-    print(write_report(args.run))
+    print(write_report(args.run, progress=track_items))
 
 
 @dataclass(frozen=True)

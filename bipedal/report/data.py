@@ -17,7 +17,7 @@ import numpy as np
 
 from bipedal.errors import UserError
 from bipedal.files import read_file
-from bipedal.walker import ENV_IDS, reward_threshold
+from bipedal.walker import ENV_IDS, REWARD_THRESHOLD
 
 Table = dict[str, np.ndarray]
 """Columns of a CSV file: float64 with NaN for an empty cell; str for `gait/class`."""
@@ -54,7 +54,7 @@ class Run:
     def reward_threshold(self) -> float | None:
         """Mean return at which Gymnasium calls the environment solved."""
         env_id = self.settings.get("env_id")
-        return reward_threshold(env_id) if env_id in ENV_IDS else None
+        return REWARD_THRESHOLD if env_id in ENV_IDS else None
 
 
 def read_run(run_dir: Path) -> Run:

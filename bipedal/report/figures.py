@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from bipedal.evaluation.trajectory import DT
+from bipedal.physics.constants import TIMESTEP
 from bipedal.report.data import Run, Table, points
 from bipedal.report.style import (
     BLUE,
@@ -174,10 +174,10 @@ def draw_gait_diagram(walk: Trajectory) -> Figure:
     The window lies in the middle of the episode, where the gait has settled.
     """
     length = len(walk.rewards)
-    width = min(length, round(GAIT_WINDOW / DT))
+    width = min(length, round(GAIT_WINDOW / TIMESTEP))
     start = (length - width) // 2
     window = slice(start, start + width)
-    time = (np.arange(start, start + width) + 1) * DT
+    time = (np.arange(start, start + width) + 1) * TIMESTEP
     figure, (contact, hull, hips, knees) = panels((WIDE[0], 6.6), [1.25, 0.8, 1.0, 1.0])
 
     _draw_contacts(contact, time, np.hstack([walk.foot_contact, walk.upper_contact])[window])
@@ -190,16 +190,19 @@ def draw_gait_diagram(walk: Trajectory) -> Figure:
             axis.plot(time, degrees, color=LEGS[leg], linewidth=1.5, label=LEG_NAMES[leg])
         label(axis, f"{name} angle, °", "time, s" if axis is knees else None)
     legend(hips)
-    knees.set_xlim(time[0] - DT, time[-1])
+    knees.set_xlim(time[0] - TIMESTEP, time[-1])
     return figure
 
 
 def _draw_contacts(axis: Axes, time: np.ndarray, contacts: np.ndarray) -> None:
     """A bar for each spell on the ground; time (T,) in s, contacts (T, 4) bool."""
     for first, end in _spells(contacts.sum(axis=1) == 0):
-        axis.axvspan(time[first] - DT, time[end - 1], color=BLUE, alpha=0.12, lw=0)
+        axis.axvspan(time[first] - TIMESTEP, time[end - 1], color=BLUE, alpha=0.12, lw=0)
     for row, colour in enumerate([*LEGS, ORANGE, RED]):
-        bars = [(time[first] - DT, (end - first) * DT) for first, end in _spells(contacts[:, row])]
+        bars = [
+            (time[first] - TIMESTEP, (end - first) * TIMESTEP)
+            for first, end in _spells(contacts[:, row])
+        ]
         axis.broken_barh(bars, (row - 0.36, 0.72), facecolor=colour, lw=0)
     names = [f"{leg}: {part}" for part in ("lower leg", "upper leg") for leg in LEG_NAMES]
     axis.set(ylim=(3.6, -0.6), yticks=range(4), yticklabels=names)

@@ -14,7 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from bipedal.evaluation.gait import Gait, analyse
-from bipedal.evaluation.trajectory import DT, Trajectory
+from bipedal.evaluation.trajectory import Trajectory
+from bipedal.physics.constants import TIMESTEP
 from bipedal.report.data import Run, last, points
 from bipedal.report.figures import gait_colour
 from bipedal.report.style import DARK, LIGHT
@@ -191,7 +192,7 @@ def _describe(walk: Walk) -> dict[str, Any]:
         "gait": str(gait.gait_class),
         "colour": gait_colour(gait.gait_class),
         "caption": f"Best model, greedy, seed {walk.seed}: return {trajectory.rewards.sum():.1f}, "
-        f"{length} timesteps ({length * DT:.1f} s), {distance:.1f} m, "
+        f"{length} timesteps ({length * TIMESTEP:.1f} s), {distance:.1f} m, "
         f"{'fell' if trajectory.fell else 'did not fall'}.",
         "rows": _gait_rows(gait),
     }

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from bipedal.checkpoint import load_model
 from bipedal.errors import RunFailedError, UserError
-from bipedal.evaluation.episode import make_policy, run_episode
+from bipedal.evaluation.episode import run_episode
 from bipedal.files import atomic_write
 from bipedal.report.data import Run, read_run
 from bipedal.report.figures import plan_figures
@@ -81,15 +81,15 @@ def _play_best_model(run_dir: Path, run: Run, progress: ShowProgress) -> tuple[W
     if not (run_dir / "saved_models" / "best_model.pth").is_file():
         return None, "This run has not saved a best model yet."
     try:
-        model = load_model(run_dir)
-        env_id = str(model.info.get("env_id") or run.settings.get("env_id"))
+        policy = load_model(run_dir)
+        env_id = str(policy.info.get("env_id") or run.settings.get("env_id"))
         video = run_dir / "videos" / "best_model.mp4"
         filming = functools.partial(progress, "filming the best model")
         try:
-            recorded = record_episode(make_policy(model), env_id, SEED, video, progress=filming)
+            recorded = record_episode(policy, env_id, SEED, video, progress=filming)
             return Walk(SEED, recorded.trajectory, video.read_bytes()), ""
         except (UserError, RunFailedError, OSError) as error:
-            trajectory = run_episode(make_policy(model), env_id, SEED).trajectory
+            trajectory = run_episode(policy, env_id, SEED).trajectory
             assert trajectory is not None
             return Walk(SEED, trajectory, b""), f"There is no video: {error}."
     except UserError as error:

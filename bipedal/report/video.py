@@ -13,13 +13,16 @@ from typing import Any
 
 import gymnasium
 
-from bipedal.engines.gymnasium import make_env
+from bipedal.engines.reference import make_env
 from bipedal.errors import RunFailedError, UserError
-from bipedal.evaluation.trajectory import DT, Trajectory, TrajectoryRecorder
+from bipedal.evaluation.episode import Act, begin
+from bipedal.evaluation.trajectory import Trajectory, TrajectoryRecorder
+from bipedal.physics.constants import TIMESTEP
+from bipedal.policy import Policy
 from bipedal.report.camera import Camera, Frame
-from bipedal.walker import FloatArray, check_seed
+from bipedal.walker import check_seed
 
-FPS = round(1 / DT)
+FPS = round(1 / TIMESTEP)
 """Frames per second: one frame for each timestep, so that the video plays in real time."""
 
 GIF_STRIDE = 2
@@ -33,9 +36,6 @@ GIF_COLOURS = 48
 
 SCENE_COLOURS = ((255, 255, 255), (153, 153, 153), (255, 0, 0), (230, 51, 0))
 """Clouds, Hardcore's blocks, lidar, flag: may be missing from the first frame, the palette's."""
-
-Act = Callable[[FloatArray], FloatArray]
-"""A policy: one raw observation (24,) to one action (4,), both float32."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class RecordedEpisode:
 
 
 def record_episode(
-    act: Act,
+    policy: Policy | Act,
     env_id: str,
     seed: int,
     out: Path,
@@ -93,7 +93,7 @@ def record_episode(
         limit = gymnasium.spec(env_id).max_episode_steps or 0
         if max_seconds is not None:
             limit = min(limit, max(1, round(min(max_seconds, limit) * FPS)))
-        take = _Take(act, env, seed)
+        take = _Take(begin(policy), env, seed)
         temporary = _temporary_beside(out)
         try:
             write(iter(progress(take.frames(limit), limit)), temporary)
@@ -112,7 +112,7 @@ class _Take:
         self._act = act
         self._env = env
         self._observation, _ = env.reset(seed=seed)
-        self._recorder = TrajectoryRecorder(env, seed)
+        self._recorder = TrajectoryRecorder(env)
         self._camera = Camera(env)
         self.trajectory: Trajectory
         """Of all frames; there once they have all been taken."""

@@ -7,7 +7,6 @@ import pytest
 
 from bipedal.checkpoint import load_model
 from bipedal.engines.gymnasium import make_env
-from bipedal.evaluation.episode import make_policy
 from bipedal.report.camera import Camera
 
 
@@ -17,7 +16,7 @@ from bipedal.report.camera import Camera
 )
 def test_frames_are_those_of_gymnasium(env_id: str, model: str) -> None:
     """Through the first 200 timesteps: the flag, lidar beams, obstacles, more than one screen."""
-    policy = make_policy(load_model(f"pretrained:{model}"))
+    policy = load_model(f"pretrained:{model}").act
     env = make_env(env_id, render_mode="rgb_array")
     observation, _ = env.reset(seed=3)
     camera = Camera(env)

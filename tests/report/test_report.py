@@ -20,11 +20,12 @@ import numpy as np
 import pytest
 import torch
 
-from bipedal.checkpoint import Model, save_model
+from bipedal.checkpoint import save_model
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.episode import run_episode
 from bipedal.networks import Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
+from bipedal.policy import Policy
 from bipedal.report.report import write_report
 from bipedal.report.training_curves import CHARTS
 from bipedal.walker import ACTION_DIM, OBSERVATION_DIM
@@ -130,13 +131,13 @@ def make_run(run_dir: Path, iterations: int = 30) -> Path:
     return run_dir
 
 
-def add_best_model(run_dir: Path) -> Model:
+def add_best_model(run_dir: Path) -> Policy:
     generator = torch.Generator().manual_seed(0)
-    model = Model(
+    model = Policy(
         Actor(OBSERVATION_DIM, ACTION_DIM, generator=generator),
         Critic(OBSERVATION_DIM, generator=generator),
         ObservationNormalizer((OBSERVATION_DIM,)),
-        {"env_id": "BipedalWalker-v3"},
+        info={"env_id": "BipedalWalker-v3"},
     )
     (run_dir / "saved_models").mkdir()
     save_model(run_dir / "saved_models" / "best_model.pth", model)
@@ -144,7 +145,7 @@ def add_best_model(run_dir: Path) -> Model:
 
 
 @pytest.fixture(scope="module")
-def full_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model, str]:
+def full_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Policy, str]:
     """A run with everything, its model, its report."""
     run_dir = make_run(tmp_path_factory.mktemp("runs") / "a <run> & co")
     model = add_best_model(run_dir)
@@ -160,7 +161,7 @@ def few_charts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_report_is_one_well_formed_page_with_every_section(
-    full_run: tuple[Path, Model, str],
+    full_run: tuple[Path, Policy, str],
 ) -> None:
     run_dir, _, text = full_run
     page = Page(text)
@@ -183,7 +184,7 @@ def test_report_is_one_well_formed_page_with_every_section(
     assert sorted(path.stem for path in (run_dir / "plots").iterdir()) == sorted(PLOTS)
 
 
-def test_report_needs_nothing_from_outside(full_run: tuple[Path, Model, str]) -> None:
+def test_report_needs_nothing_from_outside(full_run: tuple[Path, Policy, str]) -> None:
     _, _, text = full_run
     page = Page(text)
     assert "http:" not in text and "https:" not in text
@@ -199,12 +200,14 @@ def test_report_needs_nothing_from_outside(full_run: tuple[Path, Model, str]) ->
     assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", text))
 
 
-def test_identifiers_on_the_page_are_unique(full_run: tuple[Path, Model, str]) -> None:
+def test_identifiers_on_the_page_are_unique(full_run: tuple[Path, Policy, str]) -> None:
     identifiers = re.findall(r'\bid="([^"]*)"', full_run[2])
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_the_page_can_be_read_by_those_who_do_not_see_it(full_run: tuple[Path, Model, str]) -> None:
+def test_the_page_can_be_read_by_those_who_do_not_see_it(
+    full_run: tuple[Path, Policy, str],
+) -> None:
     page = Page(full_run[2])
     assert ("html", {"lang": "en"}) in page.attributes
     assert page.tags.count("main") == page.tags.count("h1") == 1
@@ -219,14 +222,14 @@ def test_the_page_can_be_read_by_those_who_do_not_see_it(full_run: tuple[Path, M
             assert attributes["scope"] == "row"
 
 
-def test_text_is_escaped(full_run: tuple[Path, Model, str]) -> None:
+def test_text_is_escaped(full_run: tuple[Path, Policy, str]) -> None:
     _, _, text = full_run
     assert "<h1>a &lt;run&gt; &amp; co</h1>" in text
     assert "preset &lt;b&gt;&amp;" in text
     assert "Some &lt;script&gt;CPU" in text
 
 
-def test_video_and_numbers_are_of_the_same_episode(full_run: tuple[Path, Model, str]) -> None:
+def test_video_and_numbers_are_of_the_same_episode(full_run: tuple[Path, Policy, str]) -> None:
     run_dir, model, text = full_run
     match = re.search(r'src="data:video/mp4;base64,([^"]+)"', text)
     assert match is not None
