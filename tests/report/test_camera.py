@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bipedal.checkpoint import load_model
-from bipedal.engines.gymnasium import make_env
+from bipedal.engines.reference import make_env
 from bipedal.report.camera import Camera
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from bipedal.engines.gymnasium import make_env
+from bipedal.engines.reference import make_env
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.episode import run_episode
 from bipedal.report.camera import Frame
