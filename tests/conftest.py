@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -13,6 +14,8 @@ import pytest
 import torch
 from numpy_engine import NumpyEngine
 
+from bipedal import checkpoint
+from bipedal.checkpoint import save_model
 from bipedal.config import TrainConfig
 from bipedal.engines.warp import WarpEngine, quiet_warp
 from bipedal.networks import Activation, Actor, Critic
@@ -23,6 +26,8 @@ from bipedal.presets import DEFAULT
 from bipedal.walker import ACTION_DIM, ENV_IDS, OBSERVATION_DIM
 
 ModelMaker = Callable[..., Policy]
+
+torch.set_num_threads(1)  # as in training; a second thread costs more than it gives at these sizes
 
 TINY = dataclasses.replace(
     DEFAULT,
@@ -87,6 +92,21 @@ def make_model() -> ModelMaker:
 def model(make_model: ModelMaker) -> Policy:
     """A 24-8-8-4 policy and its critic."""
     return make_model()
+
+
+@pytest.fixture
+def model_path(tmp_path: Path, model: Policy) -> Path:
+    """A sound model on disk."""
+    path = tmp_path / "walker.pth"
+    save_model(path, model)
+    return path
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader whose files do not fit together reads them once more, without a wait."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(checkpoint, "READ_ATTEMPTS", 2)
 
 
 @pytest.fixture(scope="session")
