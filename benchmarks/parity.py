@@ -51,8 +51,8 @@ def scaled_walker(factor: float) -> Policy:
     model = copy.deepcopy(load_model("pretrained:walker"))
     last = [layer for layer in model.actor.modules() if isinstance(layer, torch.nn.Linear)][-1]
     with torch.no_grad():
-        last.weight *= factor
-        last.bias *= factor
+        last.weight.mul_(factor)
+        last.bias.mul_(factor)
     return model
 
 
@@ -64,7 +64,7 @@ def behaviours(rng: np.random.Generator) -> dict[str, Callable[[int], Behaviour]
     walk, shuffle = batched(load_model("pretrained:walker")), batched(scaled_walker(0.3))
 
     def heuristic(_: int) -> Behaviour:
-        brain = BipedalWalkerHeuristics()
+        brain: Any = BipedalWalkerHeuristics()  # it has no types
         return lambda env, observation: np.clip(brain.step_heuristic(observation), -1, 1)
 
     def noisy(_: int) -> Behaviour:
@@ -130,7 +130,8 @@ def one_step(env_id: str, name: str, states: int, worst: list[dict[str, Any]]) -
     rng = np.random.default_rng(0)
     side = Side(env_id, behaviours(rng)[name], EPISODE_SEED)
     engine, walkers = side.engine, side.walkers
-    errors, rewards, poses, ended, flags = [], [], [], [], []
+    errors: list[np.ndarray] = []
+    rewards, poses, ended, flags = [], [], [], []
     seen = {"falls": 0, "at a limit": 0, "impact": 0, "stump": 0, "stairs": 0, "pit": 0}
     while len(errors) * LANES < states:
         for row, env in enumerate(side.envs):
@@ -183,10 +184,10 @@ def one_step(env_id: str, name: str, states: int, worst: list[dict[str, Any]]) -
         worst.sort(key=lambda case: -case["error"])
         del worst[20:]
         seen["falls"] += int(sum(answer[1] == -100 for answer in truth))
-        for row in np.flatnonzero(terminated | [answer[3] for answer in truth]):
-            side.begin(int(row))
-        for row in np.flatnonzero(over & ~terminated):  # ended on our side only
-            side.begin(int(row))
+        for finished in np.flatnonzero(terminated | [answer[3] for answer in truth]):
+            side.begin(int(finished))
+        for finished in np.flatnonzero(over & ~terminated):  # ended on our side only
+            side.begin(int(finished))
     engine.close()
     largest = np.concatenate(errors).max(axis=1)
     pose, reward = np.concatenate(poses), np.concatenate(rewards)

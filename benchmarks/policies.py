@@ -19,6 +19,7 @@ def batched(model: Policy) -> Callable[[np.ndarray], np.ndarray]:
     def act(observations: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             raw = torch.from_numpy(np.array(observations, dtype=np.float32))
-            return np.clip(model.act_batch(raw).numpy(), -1, 1)
+            actions: np.ndarray = np.clip(model.act_batch(raw).numpy(), -1, 1)
+        return actions
 
     return act

@@ -15,7 +15,7 @@ import functools
 import json
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         """Nothing is running."""
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._stack: list[str] = []
         self._since = 0.0
 
@@ -104,12 +104,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         outcome = train.train(config, Path(folder) / "run")
     total = sum(watch.seconds.values())
+    longest_first = sorted(watch.seconds.items(), key=lambda item: -item[1])
     print(
         json.dumps(
             {
                 "preset": args.preset,
                 "timesteps": outcome.timesteps,
-                "seconds": {name: round(spent, 2) for name, spent in watch.seconds.most_common()},
+                "seconds": {name: round(spent, 2) for name, spent in longest_first},
                 "total_seconds": round(total, 2),
                 "steps_per_second": round(outcome.timesteps / total),
                 "torch_threads": torch.get_num_threads(),

@@ -1,6 +1,9 @@
+"""The tables of a run: one row an iteration, whole after any cut."""
+
 import csv
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,7 +44,9 @@ def test_reopening_an_empty_file_writes_the_header(tmp_path: Path) -> None:
 
 
 @given(keep=st.integers(0, 6), cut=st.integers(0, 200))
-def test_a_table_torn_anywhere_can_be_continued(tmp_path_factory, keep: int, cut: int) -> None:  # type: ignore[no-untyped-def]
+def test_a_table_torn_anywhere_can_be_continued(
+    tmp_path_factory: pytest.TempPathFactory, keep: int, cut: int
+) -> None:
     path = tmp_path_factory.mktemp("torn") / "t.csv"
     write(path, range(1, 6))
     data = path.read_bytes()

@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from bipedal import ppo, train, trainer
-from bipedal.checkpoint import load_model, load_state
+from bipedal.checkpoint import load_model, load_state, save_model
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation import selection
@@ -66,7 +66,8 @@ def without_clock(path: Path) -> list[dict[str, str]]:
     ]
 
 
-def flatten(value: object, prefix: str = "") -> dict[str, object]:
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Every leaf of nested dictionaries and lists, by its path."""
     if isinstance(value, dict):
         return {
             k: v
@@ -299,7 +300,7 @@ class ScriptedEvaluator:
     evaluation = 310.0
     confirmation = 304.0
     gain = 1.0
-    asked: ClassVar[list[str]] = []
+    asked: ClassVar[list[str]]
 
     def __init__(self, config: TrainConfig) -> None:
         self.asked.clear()
@@ -318,9 +319,12 @@ class ScriptedEvaluator:
 
 
 class TestStopWhenSolved:
+    evaluator: type[ScriptedEvaluator]
+
     @pytest.fixture(autouse=True)
-    def evaluator(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.evaluator = type("Evaluator", (ScriptedEvaluator,), {})
+    def script(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A class of this test's own, so that it may change what is answered."""
+        self.evaluator = type("Evaluator", (ScriptedEvaluator,), {"asked": []})
         monkeypatch.setattr(selection, "make_evaluator", self.evaluator)
 
     def test_ends_with_the_model_that_solved_it(self, tmp_path: Path) -> None:
@@ -466,12 +470,11 @@ class TestFailures:
         self, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run_dir = tmp_path / "run"
-        save = trainer.save_model
 
-        def full(path: Path, model: object) -> None:
+        def full(path: Path, model: Policy) -> None:
             if path.name == "checkpoint_4.pth":
                 raise OSError(28, "No space left on device")
-            save(path, model)  # type: ignore[arg-type]
+            save_model(path, model)
 
         monkeypatch.setattr(trainer, "save_model", full)
         monkeypatch.setattr(train, "SAVE_SECONDS", 0.0)
@@ -493,9 +496,9 @@ class TestFailures:
         logs: list[RunLog] = []
         init = RunLog.__init__
 
-        def remember(self: RunLog, *args: object, **options: object) -> None:
+        def remember(self: RunLog, *args: Any, **options: Any) -> None:
             logs.append(self)
-            init(self, *args, **options)  # type: ignore[arg-type]
+            init(self, *args, **options)
 
         monkeypatch.setattr(RunLog, "__init__", remember)
         with pytest.raises(RunFailedError, match="No space left on device; make room"):

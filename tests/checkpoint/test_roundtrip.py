@@ -24,7 +24,8 @@ from bipedal.checkpoint import (
     save_state,
     statistics_path,
 )
-from bipedal.config import MAX_HIDDEN_LAYERS, MAX_WIDTH, Memory
+from bipedal.history import FrameStack
+from bipedal.config import MAX_HIDDEN_LAYERS, MAX_WIDTH
 from bipedal.networks import Actor, Critic
 from bipedal.walker import ACTION_DIM, OBSERVATION_DIM
 
@@ -80,18 +81,18 @@ def test_models_of_any_size_come_back_bit_for_bit(
     np.testing.assert_array_equal(loaded.act(observations(1)[0]), model.act(observations(1)[0]))
 
 
-def with_memory(model: Policy, memory: Memory) -> Policy:
+def with_frames(model: Policy, frame_stack: FrameStack) -> Policy:
     """The same robot with other networks, which are shown several observations."""
-    width = memory.frames * OBSERVATION_DIM
-    actor = Actor(width, ACTION_DIM, hidden_sizes=(5,))
-    return replace(model, actor=actor, critic=Critic(width, hidden_sizes=(5,)), memory=memory)
+    width = frame_stack.frames * OBSERVATION_DIM
+    actor, critic = Actor(width, ACTION_DIM, hidden_sizes=(5,)), Critic(width, hidden_sizes=(5,))
+    return Policy(actor, critic, model.normalizer, frame_stack, info=model.info)
 
 
 def test_a_memory_comes_back(tmp_path: Path, model: Policy) -> None:
-    remembering = with_memory(model, Memory(frames=3, stride=4))
+    remembering = with_frames(model, FrameStack(frames=3, stride=4))
     save_model(tmp_path / "m.pth", remembering)
     loaded = load_model(tmp_path / "m.pth")
-    assert loaded.memory == (3, 4)
+    assert loaded.frame_stack == (3, 4)
     shown = observations(3)
     np.testing.assert_array_equal(loaded.act(shown), remembering.act(shown))
     facts = describe_model(tmp_path / "m.pth")

@@ -20,7 +20,7 @@ def random_actions(steps: int, num_envs: int, seed: int = 0) -> FloatArray:
 
 
 def copy(step: Step) -> Step:
-    return Step(*(array.copy() for array in step))
+    return Step._make(array.copy() for array in step)
 
 
 def play(engine: NumpyEngine, actions: FloatArray) -> list[Step]:

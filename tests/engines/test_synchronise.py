@@ -66,9 +66,9 @@ def test_one_step_is_gymnasiums(make_engine: EngineMaker, env_id: str) -> None:
         touched.append((engine.touching() == theirs)[going].all(axis=1))
         motors = [[joint.GetMotorTorque(50) for joint in env.unwrapped.joints] for env in envs]
         torques.append(np.abs(engine.joint_torques() - motors)[going].max(axis=1))
-        for row in np.flatnonzero(over | step.terminated):
-            falls += truth[row][1] == step.reward[row] == FALL_REWARD
-            envs[row] = begin(engine, int(row), next(seeds))
+        for finished in map(int, np.flatnonzero(over | step.terminated)):
+            falls += int(truth[finished][1] == step.reward[finished] == FALL_REWARD)
+            envs[finished] = begin(engine, finished, next(seeds))
     error, reward = np.concatenate(errors), np.concatenate(rewards)
     assert np.median(error) < 1e-5
     assert (error < 1e-3).mean() >= 0.99
@@ -90,7 +90,7 @@ def test_a_state_is_read_as_it_is(make_engine: EngineMaker) -> None:
     synchronise(env, 0, walkers)
     walker: Any = env.unwrapped
     poses = [(*body.worldCenter, body.angle) for body in bodies(env)]
-    np.testing.assert_array_equal(engine.poses()[0], np.float32(poses))
+    np.testing.assert_array_equal(engine.poses()[0], np.array(poses, np.float32))
     torques = [joint.GetMotorTorque(50) for joint in walker.joints]
     np.testing.assert_allclose(engine.joint_torques()[0], torques, rtol=1e-5)
     assert engine.touching()[0].tolist() == touching(env)

@@ -96,7 +96,7 @@ def test_a_seed_decides_all(envs: VectorEnv[Any, Any, Any]) -> None:
     np.testing.assert_array_equal(runs[0], runs[1])
     assert not np.array_equal(runs[0][0], runs[2][0])
     with pytest.raises(TypeError, match="not a list"):
-        envs.reset(seed=[1, 2, 3, 4])
+        envs.reset(seed=[1, 2, 3, 4])  # type: ignore[arg-type]
 
 
 def test_without_a_seed_the_next_episodes_begin(envs: VectorEnv[Any, Any, Any]) -> None:

@@ -37,7 +37,7 @@ def random_actions(steps: int, num_envs: int, seed: int = 0) -> FloatArray:
 
 
 def copy(step: Step) -> Step:
-    return Step(*(array.copy() for array in step))
+    return Step._make(array.copy() for array in step)
 
 
 def play(engine: NumpyEngine, actions: FloatArray) -> list[Step]:
@@ -45,7 +45,7 @@ def play(engine: NumpyEngine, actions: FloatArray) -> list[Step]:
 
 
 def rows(steps: list[Step], chosen: Any) -> list[Step]:
-    return [Step(*(array[chosen] for array in step)) for step in steps]
+    return [Step._make(array[chosen] for array in step) for step in steps]
 
 
 def assert_same(first: list[Step], second: list[Step]) -> None:
@@ -78,12 +78,9 @@ class TestInterface:
         ):
             array = getattr(step, name)
             assert (array.shape, array.dtype) == (shape, dtype), name
-        for array, shape in (
-            (engine.poses(), (3, 5, 3)),
-            (engine.touching(), (3, 5)),
-            (engine.joint_torques(), (3, 4)),
-        ):
-            assert array.shape == shape
+        assert engine.poses().shape == (3, 5, 3)
+        assert engine.touching().shape == (3, 5)
+        assert engine.joint_torques().shape == (3, 4)
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -159,7 +156,8 @@ class TestEpisodes:
         def hull_x() -> FloatArray:
             pose = engine.poses()[:, 0].astype(float)
             cos, sin = np.cos(pose[:, 2]), np.sin(pose[:, 2])
-            return pose[:, 0] - (cos * center[0] - sin * center[1])
+            x: FloatArray = pose[:, 0] - (cos * center[0] - sin * center[1])
+            return x
 
         start = hull_x()
         steps = play(engine, random_actions(20, 3))
@@ -427,7 +425,7 @@ class TestWhatOneSees:
         _, force = reset_overheard(env, 3)
         engine.set_start(0, *read_terrain(env), force)
         engine.reset()
-        action = np.float32([0.5, -0.8, -1, 0.2])
+        action = np.array([0.5, -0.8, -1, 0.2], np.float32)
         engine.step(action[None])
         env.step(action)
         walker = env.unwrapped
@@ -495,7 +493,8 @@ def test_the_kernel_for_gpus_answers_nearly_the_same(make_engine: EngineMaker) -
 
 def test_the_kernel_for_gpus_begins_the_same_episodes(make_engine: EngineMaker) -> None:
     engine, other = make_engine(ENV_IDS[1], 20), make_engine(ENV_IDS[1], 20)
-    other._active.fill_(1)
+    active: Any = other._active
+    active.fill_(1)
     observation = launch_step_each(other, resetting=True).observation
     np.testing.assert_allclose(engine.reset(), observation, atol=1e-4)
     np.testing.assert_array_equal(engine.ground.box_count.numpy(), other.ground.box_count.numpy())

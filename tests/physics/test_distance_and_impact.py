@@ -18,8 +18,8 @@ HALF_WIDTH, HALF_HEIGHT = 0.4 * 8 / 30, 17 / 30
 EDGE = MAX_BOXES + 20
 START, END = 20 * TERRAIN_STEP, 21 * TERRAIN_STEP
 MIDDLE = (START + END) / 2
-LEVEL = (np.ones(200), [])
-BLOCK = (np.zeros(200), [(10, 1, 11, 2)])
+LEVEL: tuple[Any, Any] = (np.ones(200), [])
+BLOCK: tuple[Any, Any] = (np.zeros(200), [(10, 1, 11, 2)])
 DEFINITIONS = {HULL: HULL_FD, LOWER_0: LOWER_FD}
 
 
@@ -135,10 +135,10 @@ def test_like_box2d_in_random_sweeps(robot: Any, body: int, boxes: bool) -> None
     columns = rng.integers(5, 100, n)
     x = (columns * TERRAIN_STEP).astype(np.float32)
     start = np.stack([x, np.full(n, 1.2), np.zeros(n)], axis=1)
-    start = np.float32(start + rng.uniform((-1, -0.3, -8), (1.5, 2, 8), (n, 3)))
-    end = np.float32(start + rng.uniform((-0.5, -2, -0.6), (0.5, 0.3, 0.6), (n, 3)))
+    start = (start + rng.uniform((-1, -0.3, -8), (1.5, 2, 8), (n, 3))).astype(np.float32)
+    end = (start + rng.uniform((-0.5, -2, -0.6), (0.5, 0.3, 0.6), (n, 3))).astype(np.float32)
     block = np.stack([x, np.ones(n), x + TERRAIN_STEP, np.full(n, 1 + TERRAIN_STEP)], axis=1)
-    block = np.float32(block)
+    block = block.astype(np.float32)
     local = robot_arrays()["local_center"][body]
     still = box2d_sweep(np.zeros(2), np.zeros(3), np.zeros(3))
     times, gaps = [], []

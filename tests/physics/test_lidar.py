@@ -56,7 +56,7 @@ class TestRayAndBox:
         assert hit == pytest.approx(fraction)
 
 
-class _Nearest(Box2D.b2RayCastCallback):
+class _Nearest(Box2D.b2RayCastCallback):  # type: ignore[misc]
     """What Gymnasium's lidar listens to."""
 
     fraction = 1.0

@@ -18,8 +18,8 @@ HALF_WIDTH, HALF_HEIGHT = 0.4 * 8 / 30, 17 / 30
 EDGE = MAX_BOXES + 20
 START, END = 20 * TERRAIN_STEP, 21 * TERRAIN_STEP
 MIDDLE = (START + END) / 2
-LEVEL = (np.ones(200), [])
-BLOCK = (np.zeros(200), [(10, 1, 11, 2)])
+LEVEL: tuple[Any, Any] = (np.ones(200), [])
+BLOCK: tuple[Any, Any] = (np.zeros(200), [(10, 1, 11, 2)])
 FACE, VERTEX = 1, 0
 
 
@@ -198,7 +198,7 @@ class TestLikeBox2D:
         for index in range(40):
             left, bottom = rng.uniform(5, 6, 2)
             width, height = rng.choice([(1, 1), (2, 2), (4, 1), (1, 4)]) * TERRAIN_STEP
-            box = np.float32([left, bottom, left + width, bottom + height])
+            box = np.array([left, bottom, left + width, bottom + height], np.float32)
             corners = box[[2, 1, 2, 3, 0, 3, 0, 1]].reshape(4, 2)
             side = index % 4
             poses = poses_near(rng, body, corners[(side + 1) % 4], corners[side], 10)
@@ -223,7 +223,7 @@ def test_the_search_for_the_best_side_may_take_two_steps(
     robot: Any, steps: tuple[int, int], pose: tuple[float, float, float]
 ) -> None:
     """It begins at the side that faces the other centre; here the hull's top separates most."""
-    right, top = np.float32(5 + np.array(steps) * TERRAIN_STEP).tolist()
+    right, top = (5 + np.array(steps) * TERRAIN_STEP).astype(np.float32).tolist()
     ours = collide(robot, make_ground((np.zeros(200), [(5, 5, right, top)])), 0, HULL, [pose])[0]
     shape = Box2D.b2PolygonShape(vertices=[(right, 5), (right, top), (5, top), (5, 5)])
     assert_same_manifold(ours, box2d_manifold(shape, HULL_FD, pose))

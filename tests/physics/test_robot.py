@@ -94,7 +94,7 @@ def test_joints(walker: Any, bodies: list[Any]) -> None:
 
 def test_mass_of_a_shape_known_by_heart() -> None:
     """A 2 m by 1 m rectangle with its lower left corner at the origin."""
-    vertices = np.float32([(0, 0), (2, 0), (2, 1), (0, 1)])
+    vertices = np.array([(0, 0), (2, 0), (2, 1), (0, 1)], np.float32)
     mass, center, inertia = mass_properties(vertices, 3.0)
     assert mass == pytest.approx(6)
     np.testing.assert_allclose(center, [1, 0.5])

@@ -20,14 +20,15 @@ EngineMaker = Callable[..., WarpEngine]
 
 ROBOT = robot_arrays()
 MASS = 1 / ROBOT["inverse_mass"].astype(float)
-SPLITS = np.float32([-1, 1, 1, 1])
+SPLITS = np.array([-1, 1, 1, 1], np.float32)
 """Full torque that holds one leg behind, one before and both knees straight: the robot stands."""
 
 
 def joint_angles(engine: WarpEngine) -> Array:
     """Angles (N, 4) rad."""
     angle = engine.poses()[:, :, 2]
-    return angle[:, ROBOT["body_b"]] - angle[:, ROBOT["body_a"]] - ROBOT["reference_angle"]
+    bent: Array = angle[:, ROBOT["body_b"]] - angle[:, ROBOT["body_a"]] - ROBOT["reference_angle"]
+    return bent
 
 
 def pin_gaps(engine: WarpEngine) -> Array:
@@ -39,7 +40,8 @@ def pin_gaps(engine: WarpEngine) -> Array:
         cos, sin = np.cos(poses[:, body, 2]), np.sin(poses[:, body, 2])
         turned = [cos * arm[:, 0] - sin * arm[:, 1], sin * arm[:, 0] + cos * arm[:, 1]]
         ends.append(poses[:, body, :2] + np.stack(turned, axis=-1))
-    return np.linalg.norm(ends[0] - ends[1], axis=-1)
+    gaps: Array = np.linalg.norm(ends[0] - ends[1], axis=-1)
+    return gaps
 
 
 def mean_motion(engine: WarpEngine) -> tuple[Array, Array]:
@@ -133,8 +135,8 @@ def test_half_a_second_at_rest_is_sleep_as_in_gymnasium(make_engine: EngineMaker
             )
     asleep = ours.any(axis=0)
     assert asleep.sum() >= n - 1
-    for row in np.flatnonzero(asleep):
-        assert set(np.diff(np.flatnonzero(ours[:, row]))) <= {25}
+    for column in ours.T[asleep]:
+        assert set(np.diff(np.flatnonzero(column))) <= {25}
     # Coming to rest takes a second or more of contact: a last bit can shift when it counts.
     assert (ours == theirs).all(axis=0).sum() >= n - 2
 

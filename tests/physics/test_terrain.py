@@ -241,7 +241,8 @@ def draws_of_slope(height: Array) -> Array:
     before = height[:-1][slope != 0]
     slope = slope[slope != 0]
     kept = 0.8 * np.concatenate([[0], slope[:-1]])
-    return slope - kept - 0.01 * np.sign(np.float32(TERRAIN_HEIGHT) - before)
+    draws: Array = slope - kept - 0.01 * np.sign(np.float32(TERRAIN_HEIGHT) - before)
+    return draws
 
 
 def gymnasium_terrains(env_id: str, n: int) -> Terrains:
