@@ -122,6 +122,7 @@ def test_results_do_not_depend_on_the_number_of_processes() -> None:
             engine.reset()
             results.append(play(engine, actions))
     assert_same(*results)
+    assert any(step.terminated.any() for step in results[0])
 
 
 def test_environments_and_seeds_differ() -> None:
