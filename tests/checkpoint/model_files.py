@@ -14,9 +14,9 @@ import pytest
 import torch
 from gymnasium.wrappers.utils import RunningMeanStd
 
-from bipedal.policy import Policy
 from bipedal.checkpoint import load_model, statistics_path
 from bipedal.errors import UserError
+from bipedal.policy import Policy
 from bipedal.walker import FloatArray
 
 Contents = dict[str, Any]

@@ -19,9 +19,9 @@ import pytest
 from model_files import ModelMaker, same_model
 
 from bipedal import files
-from bipedal.policy import Policy
 from bipedal.checkpoint import load_model, save_model
 from bipedal.files import temporary_path
+from bipedal.policy import Policy
 
 
 class KilledError(BaseException):

@@ -19,9 +19,9 @@ import pytest
 import torch
 from model_files import assert_refused, contents_of, notebook_statistics, write_files
 
-from bipedal.policy import Policy
-from bipedal.checkpoint import MAX_STATISTICS_BYTES, Policy, load_model, load_state, statistics_path
+from bipedal.checkpoint import MAX_STATISTICS_BYTES, load_model, load_state, statistics_path
 from bipedal.errors import UserError
+from bipedal.policy import Policy
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures memory by /proc")
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_files import assert_refused, notebook_statistics, same_model
 
-from bipedal.policy import Policy
 from bipedal.checkpoint import load_model, statistics_path
 from bipedal.errors import UserError
+from bipedal.policy import Policy
 from bipedal.safe_pickle import parse_statistics
 
 

@@ -18,8 +18,8 @@ from model_files import assert_refused, contents_of, notebook_statistics
 from torch import nn
 
 from bipedal import safe_pickle
-from bipedal.policy import Policy
 from bipedal.errors import UserError
+from bipedal.policy import Policy
 from bipedal.safe_pickle import parse_statistics
 
 

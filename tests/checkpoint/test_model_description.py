@@ -12,8 +12,8 @@ import pytest
 import torch
 from model_files import GOOD, notebook_statistics, write_files
 
-from bipedal.policy import Policy
 from bipedal.checkpoint import describe_model, statistics_path
+from bipedal.policy import Policy
 
 
 def test_a_description_is_plain_and_true(model_path: Path, model: Policy) -> None:

@@ -8,9 +8,9 @@ import pytest
 from model_files import assert_refused, contents_of, same_model, write_files
 
 from bipedal import checkpoint
-from bipedal.policy import Policy
 from bipedal.checkpoint import load_model, save_model, statistics_path
 from bipedal.errors import UserError
+from bipedal.policy import Policy
 
 
 @pytest.mark.parametrize(

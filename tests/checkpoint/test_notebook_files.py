@@ -13,8 +13,8 @@ from gymnasium.wrappers.utils import RunningMeanStd
 from model_files import ModelMaker, contents_of, notebook_statistics, observations, write_files
 from torch import nn
 
-from bipedal.policy import Policy
 from bipedal.checkpoint import load_model, save_model
+from bipedal.policy import Policy
 from bipedal.safe_pickle import parse_statistics
 from bipedal.walker import FloatArray
 

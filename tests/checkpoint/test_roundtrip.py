@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_files import ModelMaker, assert_refused, observations, same_model
 
-from bipedal.policy import Policy
 from bipedal.checkpoint import (
     describe_model,
     load_model,
@@ -24,9 +22,10 @@ from bipedal.checkpoint import (
     save_state,
     statistics_path,
 )
-from bipedal.history import FrameStack
 from bipedal.config import MAX_HIDDEN_LAYERS, MAX_WIDTH
+from bipedal.history import FrameStack
 from bipedal.networks import Actor, Critic
+from bipedal.policy import Policy
 from bipedal.walker import ACTION_DIM, OBSERVATION_DIM
 
 

@@ -20,9 +20,9 @@ from model_files import (
     write_files,
 )
 
-from bipedal.policy import Policy
 from bipedal.checkpoint import load_model, save_model, statistics_path
 from bipedal.errors import UserError
+from bipedal.policy import Policy
 from bipedal.safe_pickle import parse_statistics
 
 
