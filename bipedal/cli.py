@@ -169,33 +169,47 @@ def info(arguments: Sequence[str]) -> None:
     _print(describe_model(args.model), args.json)
 
 
+def _default(words: str) -> Any:
+    """Say in a help text what stands for None."""
+    return tyro.conf.arg(help_behavior_hint=f"(default: {words})")
+
+
 @dataclass(frozen=True)
 class StudyArguments:
-    """Put a claim to the test over many seeds; writes results/studies/NAME."""
+    """Run an experiment over many seeds; writes its tables, figures and verdicts below --out."""
 
     name: Annotated[str, Positional("NAME")]
-    """One of dynamics, kneeling, statistics, algorithms, hardcore."""
+    """One of dynamics, kneeling, statistics, algorithms, hardcore, hardcore-levers, seeds."""
+    out: Annotated[Path | None, Metavar("DIR")] = None
+    """Directory of the study, by default below results/ in the repository and runs/ elsewhere."""
     seeds: int | None = None
-    """Number of seeds, from 1000 upward, by default the study's."""
-    jobs: int | None = None
-    """Trials at once, by default one a core."""
-    resume: bool = False
-    """Go on with the trials in runs/studies/NAME. Where that is gone, with those of the published
-    tables: none that is done is run again."""
-    address: str | None = None
-    """Ray cluster to run the trials on, or "local" to start one here."""
-    timesteps: int | None = None
-    """Timesteps of training in a trial, by default the study's."""
+    """Number of seeds, by default the study's."""
+    first_seed: int = 1000
+    """The first seed."""
     arms: tuple[str, ...] = ()
     """Only these arms, by default all."""
+    timesteps: int | None = None
+    """Timesteps of training in a trial, by default the study's."""
+    jobs: int | None = None
+    """Trials at once, by default as many as fit."""
+    cores: int = 1
+    """Cores of each trial."""
+    address: str | None = None
+    """Ray cluster to run the trials on, or "local" to start one here."""
+    resume: bool = False
+    """Run what is not done yet."""
+    page_only: bool = False
+    """Make the page anew from its tables, without a trial."""
 
 
 def study(arguments: Sequence[str]) -> None:
     """Run a study and write its page."""
     args = _parse(StudyArguments, "study", arguments)
-    from bipedal.studies.runner import run_study
+    from bipedal.studies.runner import rewrite_page, run_study
 
-    print(run_study(**vars(args)))
+    options = vars(args)
+    page_only = options.pop("page_only")
+    print(rewrite_page(args.name, args.out) if page_only else run_study(**options))
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {

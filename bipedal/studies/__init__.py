@@ -1,4 +1,4 @@
-"""Claims about learning to walk, put to the test over seeds; see `bipedal study`."""
+"""Every experiment that trains over seeds, on one harness; see `bipedal study`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ MODULES = {
     "statistics": "inference",
     "algorithms": "algorithms",
     "hardcore": "hardcore",
+    "hardcore-levers": "hardcore_levers",
+    "seeds": "seeds",
 }
 """The module of each study."""
 

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from bipedal.checkpoint import load_model, save_model
-from bipedal.evaluation.episode import Act, run_episode
+from bipedal.checkpoint import Model, load_model, save_model
+from bipedal.config import TrainConfig
+from bipedal.evaluation.episode import Policy, run_episode
+from bipedal.evaluation.score import FINAL_SEED
 from bipedal.networks import Critic
-from bipedal.policy import Policy
 from bipedal.presets import DEFAULT
-from bipedal.seeds import FINAL_SEED
+from bipedal.studies.configuration import plain
+from bipedal.studies.grpo import GrpoConfig
 from bipedal.studies.study import Claim, Measure, Result, Study, Trial
-from bipedal.train import train
-from bipedal.trainer import Progress
+from bipedal.train import Progress, train
 from bipedal.walker import OBSERVATION_DIM
 
 SECONDS = 60.0
@@ -129,23 +130,43 @@ def read_off(curve: Sequence[Mapping[str, float]], column: str, at: float) -> fl
     return round(float(np.interp(at, places, [point["return"] for point in curve])), 2)
 
 
-Learned = tuple[list[tuple[int, float, Path]], Callable[[Path], Policy | Act]]
+Learned = tuple[list[tuple[int, float, Path]], Callable[[Path], Policy]]
 ROUNDS = 10
 """A learner ends, at the latest, after so many times a trial's timesteps."""
 
 
-def _learn_ppo(trial: Trial) -> Learned:
-    """Ours, the default preset, without its trials: the policy is the mean as it is."""
-    config = dataclasses.replace(
+def ppo_config(timesteps: int) -> TrainConfig:
+    """The default preset without its evaluations: the policy is the mean as it is."""
+    return dataclasses.replace(
         DEFAULT,
-        seed=trial.seed,
-        total_timesteps=ROUNDS * trial.timesteps,
+        total_timesteps=ROUNDS * timesteps,
         checkpoint_interval=1,
         evaluation_interval=0,
         best_by="training",
         stop_when_solved=False,
         final_episodes=0,
     )
+
+
+def configure(arm: str, timesteps: int) -> dict[str, Any]:
+    """All that decides a trial."""
+    common = {
+        "seconds": seconds_of(arm),
+        "snapshots": [GRID, *TIMESTEPS, *CLOCK],
+        "episodes": EPISODES,
+        "rounds": ROUNDS,
+    }
+    if arm == "PPO":
+        return {**common, "train": plain(ppo_config(timesteps))}
+    if arm in GROUPS:
+        return {**common, "grpo": dataclasses.asdict(GrpoConfig(**GROUPS[arm]))}
+    from bipedal.studies import peers
+
+    return {**common, "peer": peers.values_of(PEERS[arm])}
+
+
+def _learn_ppo(trial: Trial) -> Learned:
+    config = dataclasses.replace(ppo_config(trial.timesteps), seed=trial.seed)
     models = trial.folder / "run" / "saved_models"
     snapshots = Snapshots(trial, save=lambda path: None)
     clock = [0.0]
@@ -168,13 +189,13 @@ def _learn_ppo(trial: Trial) -> Learned:
 
 
 def _learn_grpo(trial: Trial) -> Learned:
-    from bipedal.studies.grpo import Grpo, GrpoConfig
+    from bipedal.studies.grpo import Grpo
 
     learner = Grpo(GrpoConfig(**GROUPS[trial.arm]), trial.seed)
     no_critic = Critic(OBSERVATION_DIM, hidden_sizes=(1,))
 
     def save(path: Path) -> None:
-        save_model(path, Policy(learner.actor, no_critic, learner.normalizer))
+        save_model(path, Model(learner.actor, no_critic, learner.normalizer, {}))
 
     snapshots = Snapshots(trial, save)
     learner.learn(ROUNDS * trial.timesteps, seconds_of(trial.arm), snapshots)
@@ -217,6 +238,7 @@ STUDY = Study(
     "timesteps, with its claims, was added when it was seen how few timesteps the slow ones get.",
     arms=("PPO", *GROUPS, *PEERS),
     trial=run,
+    configure=configure,
     timesteps=1_000_000,
     seeds=5,
     measures=(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,24 +47,25 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """A process for each trial, on one core, so that their clocks can be compared."""
+    """A process for each trial on cores of its own, so that their clocks can be compared."""
 
-    def __init__(self, jobs: int) -> None:
-        """Give every one of `jobs` trials at once a core, in turn."""
+    def __init__(self, jobs: int, cores: int = 1) -> None:
+        """Give every one of `jobs` trials at once so many cores, in turn."""
         self.jobs = jobs
-        self._cores: SimpleQueue[int] = SimpleQueue()
+        self._free: SimpleQueue[str] = SimpleQueue()
         usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
-        for job in range(jobs):
-            self._cores.put(usable[job % len(usable)])
+        for first in range(0, jobs * cores, cores):
+            own = [usable[core % len(usable)] for core in range(first, first + cores)]
+            self._free.put(",".join(map(str, own)))
         self._running: set[subprocess.Popen[bytes]] = set()
         self._closed = False
 
     def run(self, name: str, trial: Trial) -> dict[str, Any]:
         """Run one trial in a process of its own."""
-        core = self._cores.get()
+        cores = self._free.get()
         command = [
             *(sys.executable, "-m", "bipedal.studies.trial", name, trial.arm, str(trial.seed)),
-            *(str(trial.timesteps), str(trial.folder), str(core)),
+            *(str(trial.timesteps), str(trial.folder), cores),
         ]
         try:
             with open(trial.folder / LOG, "w") as log:
@@ -72,11 +75,11 @@ class LocalExecutor:
                 )
             self._running.add(process)
             if self._closed:
-                process.kill()
+                _end(process)
             code = process.wait()
             self._running.discard(process)
         finally:
-            self._cores.put(core)
+            self._free.put(cores)
         if self._closed:
             raise StudyStoppedError
         if code != 0:
@@ -89,14 +92,23 @@ class LocalExecutor:
         """Kill what is running."""
         self._closed = True
         for process in list(self._running):
-            process.kill()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a trial and what it started."""
+    if not hasattr(os, "killpg"):  # Windows
+        process.kill()
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class RayExecutor:
-    """A task for each trial on a Ray cluster, one core each."""
+    """A task for each trial on a Ray cluster."""
 
-    def __init__(self, address: str, jobs: int) -> None:
-        """Connect; `local` starts a cluster of `jobs` cores on this machine."""
+    def __init__(self, address: str, jobs: int, cores: int = 1) -> None:
+        """Connect; `local` starts a cluster on this machine, large enough for `jobs` trials."""
         try:
             import ray
         except ImportError:
@@ -105,12 +117,12 @@ class RayExecutor:
         self._ray = ray
         self._closed = False
         self._running: set[Any] = set()
-        options: dict[str, Any] = {"num_cpus": jobs} if address == "local" else {}
+        options: dict[str, Any] = {"num_cpus": jobs * cores} if address == "local" else {}
         try:
             ray.init(address, include_dashboard=False, log_to_driver=False, **options)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UserError(f"there is no Ray cluster at {address}: {error}") from None
-        self._task = ray.remote(num_cpus=1, max_retries=0)(_run_anywhere)
+        self._task = ray.remote(num_cpus=cores, max_retries=0)(_run_anywhere)
 
     def run(self, name: str, trial: Trial) -> dict[str, Any]:
         """Run one trial somewhere on the cluster."""

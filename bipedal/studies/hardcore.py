@@ -7,12 +7,13 @@ from typing import Any
 
 from torch import nn
 
-from bipedal.checkpoint import load_model, save_model
+from bipedal.checkpoint import Model, load_model, save_model
+from bipedal.config import TrainConfig
 from bipedal.normalizer import ObservationNormalizer
-from bipedal.policy import Policy
 from bipedal.presets import DEFAULT, HARDCORE_FINETUNE
+from bipedal.studies.configuration import plain
 from bipedal.studies.study import Claim, Result, Study, Trial
-from bipedal.studies.training import SCORE_MEASURES, train_and_score
+from bipedal.studies.training import SCORE_MEASURES, budgeted, train_and_score
 from bipedal.walker import HARDCORE_ID, OBSERVATION_DIM
 
 EPISODES = 100
@@ -28,7 +29,8 @@ ALL = "fine-tuned, rate and noise of a beginner, falls cost 10, curriculum"
 COMMON: dict[str, Any] = {"stop_when_solved": False, "evaluation_interval": 40}
 SOFT: dict[str, Any] = {"reward_floor": -10.0}
 GROWING: dict[str, Any] = {"curriculum_share": 0.8}
-RECIPE = replace(HARDCORE_FINETUNE, **COMMON)
+START: dict[str, Any] = {"init_from": "pretrained:walker"}
+RECIPE = replace(HARDCORE_FINETUNE, **COMMON, **START)
 BASE = replace(
     DEFAULT,
     env_id=HARDCORE_ID,
@@ -41,30 +43,44 @@ BASE = replace(
 ARMS = {
     NOTEBOOK: RECIPE,
     FORGOT: RECIPE,
-    FREELY: BASE,
+    FREELY: replace(BASE, **START),
     SCRATCH: BASE,
     FLOOR: replace(BASE, **SOFT),
     CURRICULUM: replace(BASE, **GROWING),
     BOTH: replace(BASE, **SOFT, **GROWING),
-    ALL: replace(BASE, **SOFT, **GROWING),
+    ALL: replace(BASE, **SOFT, **GROWING, **START),
 }
+WITHOUT_STATISTICS, BEGINNER = "without its statistics", "with a beginner's noise"
+CHANGES = {FORGOT: WITHOUT_STATISTICS, FREELY: BEGINNER, ALL: BEGINNER}
+"""What is done to the walker before an arm starts from it."""
+
+
+def config_of(arm: str, timesteps: int) -> TrainConfig:
+    """An arm, annealed over the budget."""
+    return budgeted(replace(ARMS[arm], anneal_timesteps=timesteps), timesteps)
+
+
+def configure(arm: str, timesteps: int) -> dict[str, Any]:
+    """All that decides a trial."""
+    change = {"walker": CHANGES.get(arm)}
+    return {"train": plain(config_of(arm, timesteps)), "episodes": EPISODES, **change}
 
 
 def run(trial: Trial) -> Result:
     """Train for the budget and score the best model."""
-    config = replace(ARMS[trial.arm], anneal_timesteps=trial.timesteps)
-    if trial.arm in (FORGOT, FREELY, ALL):
+    config = config_of(trial.arm, trial.timesteps)
+    if trial.arm in CHANGES:
         start = trial.folder / "walker.pth"
-        save_model(start, _changed_walker(forget=trial.arm == FORGOT))
+        save_model(start, changed_walker(CHANGES[trial.arm]))
         config = replace(config, init_from=str(start))
     return train_and_score(trial, config, EPISODES)
 
 
-def _changed_walker(*, forget: bool) -> Policy:
+def changed_walker(change: str) -> Model:
     """The pretrained walker without its statistics, or with a beginner's noise."""
-    walker = load_model("pretrained:walker")
-    if forget:
-        return walker.with_normalizer(ObservationNormalizer((OBSERVATION_DIM,)))
+    walker = load_model(START["init_from"])
+    if change == WITHOUT_STATISTICS:
+        return replace(walker, normalizer=ObservationNormalizer((OBSERVATION_DIM,)))
     walker.actor.std_bounds = (BASE.std_min, BASE.std_max)
     nn.init.constant_(walker.actor.log_std, BASE.initial_log_std)
     return walker
@@ -87,6 +103,7 @@ STUDY = Study(
     "to the speed as well, which was added when the first returns were seen.",
     arms=tuple(ARMS),
     trial=run,
+    configure=configure,
     timesteps=3_000_000,
     seeds=5,
     measures=SCORE_MEASURES,

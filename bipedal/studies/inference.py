@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from bipedal.checkpoint import load_model
-from bipedal.policy import Policy, Statistics
+from bipedal.checkpoint import Model, load_model
+from bipedal.config import TrainConfig
+from bipedal.evaluation.episode import Statistics
 from bipedal.presets import DEFAULT
+from bipedal.studies.configuration import plain, pretrained_digest
 from bipedal.studies.study import Claim, Measure, Result, Study, Trial
-from bipedal.studies.training import checkpoints, score, score_row, train_in
+from bipedal.studies.training import SHARE, budgeted, checkpoints, score, score_row, train_in
 
 EPISODES = 50
 SAVED, MISSING, FRESH = "saved with the model", "none", "fresh, estimated on the way"
 EARLY, OTHER = "of a checkpoint before it", "of another run (pretrained:walker)"
 
 
+def config_of(timesteps: int) -> TrainConfig:
+    """The `default` preset with an early checkpoint."""
+    return budgeted(replace(DEFAULT, checkpoint_interval=25), timesteps)
+
+
+def configure(_: str, timesteps: int) -> dict[str, Any]:
+    """All that decides a trial."""
+    other = {"other_sha256": pretrained_digest("walker")}
+    return {"train": plain(config_of(timesteps)), "episodes": EPISODES, **other}
+
+
 def run(trial: Trial) -> Result:
     """Train until solved, then play the best model with five kinds of statistics."""
-    config = replace(DEFAULT, checkpoint_interval=25)
+    config = config_of(trial.timesteps)
     run_dir = train_in(trial, config)
     model = load_model(run_dir)
 
-    def seen_through(other: Policy) -> Policy:
-        return model.with_normalizer(other.normalizer)
+    def seen_through(other: Model) -> Model:
+        return replace(model, normalizer=other.normalizer)
 
-    tried: list[tuple[str, Policy, Statistics]] = [
+    tried: list[tuple[str, Model, Statistics]] = [
         (SAVED, model, "saved"),
         (MISSING, model, "none"),
         (FRESH, model, "fresh"),
@@ -51,12 +65,16 @@ STUDY = Study(
     arms=("default preset",),
     conditions=(SAVED, MISSING, FRESH, EARLY, OTHER),
     trial=run,
+    configure=configure,
     timesteps=DEFAULT.total_timesteps,
     seeds=10,
-    measures=(Measure("return", "return"), Measure("fall_rate", "falls, share", digits=2)),
+    measures=(
+        Measure("return", "return"),
+        Measure("fall_rate", "falls, share", digits=2, bounds=SHARE),
+    ),
     claims=tuple(
         Claim(f"statistics {other} are worse than those saved with the model", "return",
-              more=(SAVED,), less=(other,))
+              more=(SAVED,), less=(other,), paired=True)
         for other in (MISSING, FRESH, EARLY, OTHER)
     ),
 )  # fmt: skip

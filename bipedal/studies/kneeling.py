@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from bipedal.checkpoint import load_model
+from bipedal.config import TrainConfig
 from bipedal.evaluation.gait import GaitClass
 from bipedal.presets import SEED
+from bipedal.studies.configuration import plain
 from bipedal.studies.study import Claim, Measure, Result, Study, Trial
-from bipedal.studies.training import checkpoints, score, score_row, train_in
+from bipedal.studies.training import budgeted, checkpoints, score, score_row, train_in
 
 ENTROPIES = (0.0, 0.001, 0.01)
 CELLS: dict[str, dict[str, Any]] = {
@@ -29,8 +31,8 @@ EPISODES = 10
 PARTS = 5
 
 
-def run(trial: Trial) -> Result:
-    """Train as the notebook does, and look at the gait at every fifth of the training."""
+def config_of(arm: str, timesteps: int) -> TrainConfig:
+    """The notebook's values in 16 environments, changed as the arm says."""
     config = replace(
         SEED,
         engine="warp",
@@ -39,10 +41,21 @@ def run(trial: Trial) -> Result:
         minibatch_size=256,
         video_interval=0,
         evaluation_interval=0,
-        anneal_timesteps=trial.timesteps,
-        **{**CELLS, **LEVERS}[trial.arm],
+        anneal_timesteps=timesteps,
+        **{**CELLS, **LEVERS}[arm],
     )
-    found = checkpoints(train_in(trial, config, checkpoints=PARTS))
+    return budgeted(config, timesteps, PARTS)
+
+
+def configure(arm: str, timesteps: int) -> dict[str, Any]:
+    """All that decides a trial."""
+    return {"train": plain(config_of(arm, timesteps)), "episodes": EPISODES}
+
+
+def run(trial: Trial) -> Result:
+    """Train as the notebook does, and look at the gait at every fifth of the training."""
+    config = config_of(trial.arm, trial.timesteps)
+    found = checkpoints(train_in(trial, config))
     scores = [score(load_model(path), config.env_id, EPISODES) for path in found]
     classes = {
         f"after_{100 * (part + 1) // PARTS}_%": played.gait()["class"]
@@ -83,6 +96,7 @@ STUDY = Study(
     "other changes to the notebook's own cell.",
     arms=(*CELLS, *LEVERS),
     trial=run,
+    configure=configure,
     timesteps=600_000,
     seeds=10,
     measures=(

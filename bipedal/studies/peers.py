@@ -30,12 +30,15 @@ DDPG = {
     "learning_rate": 1e-3, "buffer_size": 200_000, "gamma": 0.98, "train_freq": 1,
     "gradient_steps": 1, "learning_starts": 10_000, "policy_kwargs": {"net_arch": [400, 300]},
 }  # fmt: skip
-"""hyperparams/ddpg.yml, with normal noise of 0.1."""
+"""hyperparams/ddpg.yml."""
+DDPG_NOISE = 0.1
+"""Its normal noise on the actions."""
 TRPO = {
     "n_steps": 1024, "batch_size": 128, "gamma": 0.99, "gae_lambda": 0.95, "cg_max_steps": 25,
     "cg_damping": 0.1, "n_critic_updates": 20, "learning_rate": 1e-3, "sub_sampling_factor": 1,
 }  # fmt: skip
-"""hyperparams/trpo.yml: two environments, observations and rewards normalised."""
+"""hyperparams/trpo.yml; observations and rewards normalised."""
+TRPO_ENVS = 2
 DQN = {
     "learning_rate": 6.3e-4, "batch_size": 128, "buffer_size": 50_000, "learning_starts": 0,
     "gamma": 0.99, "target_update_interval": 250, "train_freq": 4, "gradient_steps": -1,
@@ -44,6 +47,18 @@ DQN = {
 }  # fmt: skip
 """hyperparams/dqn.yml, LunarLander-v3: 100,000 timesteps, 0.12 of them explore less and less."""
 DQN_EXPLORATION = 12_000
+
+
+def values_of(name: str) -> dict[str, Any]:
+    """All hyperparameters of a peer that are not its library's defaults, as plain values."""
+    values: dict[str, dict[str, Any]] = {
+        "trpo": {**TRPO, "num_envs": TRPO_ENVS},
+        "ddpg": {**DDPG, "noise": DDPG_NOISE},
+        "dqn": {**DQN, "exploration": DQN_EXPLORATION},
+        "sac": OFF_POLICY,
+        "tqc": OFF_POLICY,
+    }
+    return {"algorithm": name, **values[name.split("-")[0]]}
 
 
 def torque_table(bins: int) -> FloatArray:
@@ -99,13 +114,13 @@ def make_peer(name: str, seed: int, timesteps: int) -> Any:
         from sb3_contrib import trpo
         from stable_baselines3.common.vec_env import VecNormalize
 
-        venv = VecNormalize(make_venv(2, seed), gamma=TRPO["gamma"])
+        venv = VecNormalize(make_venv(TRPO_ENVS, seed), gamma=TRPO["gamma"])
         return trpo.TRPO("MlpPolicy", venv, **TRPO, **common)
     if name == "ddpg":
         from stable_baselines3 import ddpg
         from stable_baselines3.common.noise import NormalActionNoise
 
-        noise = NormalActionNoise(np.zeros(ACTION_DIM), np.full(ACTION_DIM, 0.1))
+        noise = NormalActionNoise(np.zeros(ACTION_DIM), np.full(ACTION_DIM, DDPG_NOISE))
         return ddpg.DDPG("MlpPolicy", make_venv(1, seed), action_noise=noise, **DDPG, **common)
     if name.startswith("dqn-"):
         from stable_baselines3 import dqn

@@ -1,7 +1,8 @@
 """What is written down of a study's trials, from their folders to tables and back.
 
-A trial's folder is runs/studies/NAME/ARM/SEED, its record the `trial.json` there: its status, the
-number of attempts and, when it has ended, its seconds, rows and curve, or its error.
+A trial's folder is ARM/SEED below the study's, its record the `trial.json` there: its status, the
+number of attempts, the configuration and commit it was run with and, when it has ended, its
+seconds, rows and curve, or its error.
 """
 
 from __future__ import annotations
@@ -10,41 +11,66 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from bipedal.errors import RunFailedError
+from bipedal.errors import RunFailedError, UserError
 from bipedal.files import atomic_write
-from bipedal.studies.page import RESULTS
+from bipedal.studies.configuration import Settings, describe_difference, fingerprint
 from bipedal.studies.study import Row, Study, Trial
 from bipedal.tables import read_table
 
-RUNS = Path("runs/studies")
 COMMON = ("arm", "seed", "status")
-ENDING = ("attempts", "seconds", "error")
+ENDING = ("attempts", "seconds", "configuration", "commit", "error")
 """Columns of a row that are its trial's."""
-Facts = Mapping[str, Any]
-"""What trials must have in common to stand in one table."""
+PROJECT = Path(__file__).parents[2]
+Record = dict[str, Any]
 
 
-def folder_of(study: Study) -> Path:
-    """Where a study's trials are kept."""
-    return RUNS / study.name
+class Folders(NamedTuple):
+    """Where a study writes."""
+
+    page: Path
+    """Tables, figures, page."""
+    trials: Path
+    """ARM/SEED of each trial."""
 
 
-def trial_of(study: Study, arm: str, seed: int, timesteps: int) -> Trial:
+def folders_of(name: str, out: Path | None = None) -> Folders:
+    """All below `out`; without one, in the project's own checkout results/studies/NAME, which is
+    published, and runs/studies/NAME; anywhere else runs/studies/NAME alone.
+    """
+    runs = Path("runs/studies") / name
+    if out is not None:
+        return Folders(out, out / "trials")
+    if (PROJECT / "pyproject.toml").exists() and Path.cwd().resolve() == PROJECT.resolve():
+        return Folders(Path("results/studies") / name, runs)
+    return Folders(runs, runs / "trials")
+
+
+class Collected(NamedTuple):
+    """All trials of a study that have ended, the failed ones too."""
+
+    rows: list[Row]
+    points: list[Row]
+    """Of their curves."""
+    settings: dict[str, Settings]
+    """Full configurations by their hash."""
+
+
+def trial_of(folders: Folders, arm: str, seed: int, timesteps: int) -> Trial:
     """A trial and its folder."""
-    return Trial(arm, seed, timesteps, folder_of(study) / arm / str(seed))
+    return Trial(arm, seed, timesteps, folders.trials / arm / str(seed))
 
 
-def write_record(trial: Trial, record: dict[str, Any]) -> None:
+def write_record(trial: Trial, record: Record) -> None:
     """Write it whole or not at all."""
     atomic_write((trial.folder / "trial.json", json.dumps(record).encode()))
 
 
-def read_record(trial: Trial) -> dict[str, Any]:
+def read_record(trial: Trial) -> Record:
     """What is known of a trial; nothing if it was never begun."""
     try:
-        record: dict[str, Any] = json.loads((trial.folder / "trial.json").read_text())
+        record: Record = json.loads((trial.folder / "trial.json").read_text())
     except FileNotFoundError:
         return {}
     except ValueError:
@@ -57,22 +83,74 @@ def is_done(trial: Trial) -> bool:
     return read_record(trial).get("status") == "done"
 
 
-def adopt_published(study: Study, facts: Facts) -> None:
-    """Take over the trials of the study's published tables, if those have these facts."""
-    published = RESULTS / study.name
-    try:
-        summary = json.loads((published / "summary.json").read_text())
-        rows = read_table(published / "trials.csv")
-        curves = published / "curves.csv"
-        points = read_table(curves) if curves.exists() else []
-    except FileNotFoundError:
-        return
-    if summary["facts"] != facts:
-        return
+def find_records(study: Study, folders: Folders) -> list[tuple[Trial, Record]]:
+    """Every trial that was begun, seed by seed; those of earlier calls are among them."""
+    paths = folders.trials.glob("*/*")
+    seeds = sorted({int(path.name) for path in paths if path.name.isdecimal()})
+    trials = [
+        trial_of(folders, arm, seed, timesteps=0)
+        for seed, arm in itertools.product(seeds, study.arms)
+    ]
+    return [(trial, record) for trial in trials if (record := read_record(trial))]
+
+
+def collect(study: Study, folders: Folders) -> Collected:
+    """Gather the trials that have ended."""
+    found = Collected([], [], {})
+    for trial, record in find_records(study, folders):
+        if record["status"] not in ("done", "failed"):
+            continue
+        common = dict(zip(COMMON, (trial.arm, trial.seed, record["status"]), strict=True))
+        more = {name: record[name] for name in ENDING if name in record}
+        rows = record.get("rows") or [
+            {"condition": name} for name in study.conditions or (trial.arm,)
+        ]
+        found.rows.extend({**common, **row, **more} for row in rows)
+        found.points.extend(
+            {"arm": trial.arm, "seed": trial.seed, **point} for point in record.get("curve", ())
+        )
+        found.settings[record["configuration"]] = record["settings"]
+    return found
+
+
+# Published tables ---------------------------------------------------------------------------------
+
+
+def has_tables(folders: Folders) -> bool:
+    """Whether tables were published."""
+    return (folders.page / "trials.csv").exists()
+
+
+def read_published(folders: Folders) -> tuple[Collected, dict[str, Any]]:
+    """The published tables and summary; `UserError` if there are none."""
+    if not has_tables(folders):
+        raise UserError(f"{folders.page} holds no tables of a study: give the --out of one")
+    curves, settings = folders.page / "curves.csv", folders.page / "configurations.json"
+    found = Collected(
+        list(read_table(folders.page / "trials.csv")),
+        list(read_table(curves)) if curves.exists() else [],
+        json.loads(settings.read_text()) if settings.exists() else {},
+    )
+    return found, json.loads((folders.page / "summary.json").read_text())
+
+
+def published_records(folders: Folders) -> list[tuple[Trial, Record]]:
+    """Records of the trials in the published tables, for a study whose folders are gone.
+
+    `UserError` for tables from before configurations were recorded.
+    """
+    (rows, points, settings), _ = read_published(folders)
+    found = []
     for arm, seed in dict.fromkeys((row["arm"], row["seed"]) for row in rows):
         own = [row for row in rows if (row["arm"], row["seed"]) == (arm, seed)]
-        record: dict[str, Any] = {"status": own[0]["status"]}
-        record |= {name: own[0][name] for name in ENDING if own[0].get(name) is not None}
+        if own[0].get("configuration") not in settings:
+            raise UserError(
+                f"{folders.page} does not say with which configuration its trials were run, so "
+                "new ones cannot be added to it: choose another --out"
+            )
+        record: Record = {"status": own[0]["status"]}
+        record |= {name: own[0].get(name) for name in ENDING if own[0].get(name) is not None}
+        record |= {"commit": own[0].get("commit"), "settings": settings[record["configuration"]]}
         if record["status"] == "done":
             record["rows"] = [_without(row, (*COMMON, *ENDING)) for row in own]
             record["curve"] = [
@@ -80,34 +158,23 @@ def adopt_published(study: Study, facts: Facts) -> None:
                 for point in points
                 if (point["arm"], point["seed"]) == (arm, seed)
             ]
-        trial = trial_of(study, arm, seed, facts["timesteps"])
-        trial.folder.mkdir(parents=True, exist_ok=True)
-        write_record(trial, record)
+        found.append((trial_of(folders, arm, seed, timesteps=0), record))
+    return found
 
 
 def _without(row: Row, names: Sequence[str]) -> Row:
     return {name: value for name, value in row.items() if name not in names}
 
 
-def collect(study: Study) -> tuple[list[Row], list[Row]]:
-    """Rows of all trials that have ended, the failed ones too, and points of their curves.
-
-    Those of earlier calls with other arms or seeds are among them.
-    """
-    rows: list[Row] = []
-    points: list[Row] = []
-    folders = folder_of(study).glob("*/*")
-    seeds = sorted({int(path.name) for path in folders if path.name.isdecimal()})
-    for seed, arm in itertools.product(seeds, study.arms):
-        trial = trial_of(study, arm, seed, timesteps=0)
-        record = read_record(trial)
-        if record.get("status") not in ("done", "failed"):
-            continue
-        common = dict(zip(COMMON, (trial.arm, trial.seed, record["status"]), strict=True))
-        more: dict[str, Any] = {name: record[name] for name in ENDING if name in record}
-        found = record.get("rows") or [{"condition": name} for name in study.conditions or (arm,)]
-        rows.extend({**common, **row, **more} for row in found)
-        points.extend(
-            {"arm": trial.arm, "seed": trial.seed, **point} for point in record.get("curve", ())
-        )
-    return rows, points
+def check_same(
+    records: Sequence[tuple[Trial, Record]], settings: Mapping[str, Settings], where: Path
+) -> None:
+    """`UserError` if a record was run with another configuration than its arm has now."""
+    for trial, record in records:
+        now = settings[trial.arm]
+        if record["configuration"] != fingerprint(now):
+            difference = describe_difference(record["settings"], now)
+            raise UserError(
+                f"{where} holds trials of another configuration ({trial.arm}: {difference}), which "
+                "cannot be mixed with new ones: choose another --out, or remove it"
+            )

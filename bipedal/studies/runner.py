@@ -1,38 +1,43 @@
 """Run a study's trials, in local processes or on a Ray cluster, so that none is run twice.
 
-Under runs/studies/NAME/ every trial has a folder ARM/SEED with its `trial.json`: written whole when
-the trial has ended, well or badly. A trial without one has not ended and starts over; so a study
-that is killed loses what was running and no more. A trial that failed is reported with its error,
-and tried again when the study is resumed; the number of attempts stays in its row. Where there is
-no such folder, as in a fresh clone, a study that is resumed goes on from its published tables.
+Every trial has a folder with its `trial.json`: written whole when the trial has ended, well or
+badly. A trial without one has not ended and starts over; so a study that is killed loses what was
+running and no more. A trial that failed is reported with its error, and tried again when the study
+is resumed; the number of attempts stays in its row. Where there are no such folders, as in a fresh
+clone, a study that is resumed goes on from its published tables. Trials of different configurations
+never stand in one table.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
+import shlex
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cached_property
 from pathlib import Path
 
 from bipedal.errors import RunFailedError, UserError
-from bipedal.files import atomic_write
 from bipedal.processes import usable_cores
 from bipedal.progress import console
 from bipedal.run_directory import lock_run
 from bipedal.studies import find_study
+from bipedal.studies.configuration import Settings, fingerprint, git_commit, settings_of
 from bipedal.studies.executors import Executor, LocalExecutor, RayExecutor, TrialFailedError
 from bipedal.studies.page import write_page
 from bipedal.studies.records import (
-    Facts,
-    adopt_published,
+    Folders,
+    check_same,
     collect,
-    folder_of,
+    find_records,
+    folders_of,
+    has_tables,
     is_done,
+    published_records,
+    read_published,
     read_record,
     trial_of,
     write_record,
@@ -42,45 +47,56 @@ from bipedal.studies.study import FIRST_SEED, Row, Study, Trial
 
 @dataclass(frozen=True)
 class Plan:
-    """Which trials a study is to have."""
+    """Which trials a study is to have, and where."""
 
     study: Study
+    folders: Folders
     arms: Sequence[str]
     seeds: int
     timesteps: int
+    first_seed: int = FIRST_SEED
+    cores: int = 1
+    """Of each trial."""
 
-    @property
-    def facts(self) -> Facts:
-        """What trials must have in common to stand in one table."""
-        return {"timesteps": self.timesteps, "bipedal": version("bipedal")}
+    @cached_property
+    def settings(self) -> Mapping[str, Settings]:
+        """Full configuration by arm, for all arms of the study."""
+        return {
+            arm: settings_of(self.study, arm, self.timesteps, self.cores) for arm in self.study.arms
+        }
+
+    @cached_property
+    def commit(self) -> str | None:
+        """Commit of the source."""
+        return git_commit()
 
     def trials(self) -> Iterator[Trial]:
         """All of them, seed by seed, so that an unfinished study has whole seeds."""
-        for seed in range(FIRST_SEED, FIRST_SEED + self.seeds):
+        for seed in range(self.first_seed, self.first_seed + self.seeds):
             for arm in self.arms:
-                yield trial_of(self.study, arm, seed, self.timesteps)
+                yield trial_of(self.folders, arm, seed, self.timesteps)
 
 
 @contextmanager
 def open_plan(plan: Plan, *, resume: bool) -> Iterator[None]:
-    """Hold the study's folder; `UserError` if it holds other trials, or some and no `resume`."""
-    facts, folder = plan.facts, folder_of(plan.study)
-    path = folder / "study.json"
-    folder.mkdir(parents=True, exist_ok=True)
-    with lock_run(folder):
-        if not path.exists():
-            if resume:
-                adopt_published(plan.study, facts)
-            atomic_write((path, json.dumps(facts).encode()))
-        elif not resume:
+    """Hold the study's folder; `UserError` if it has trials that cannot be gone on with."""
+    folders = plan.folders
+    folders.trials.mkdir(parents=True, exist_ok=True)
+    with lock_run(folders.trials):
+        records, where = find_records(plan.study, folders), folders.trials
+        adopted = not records and has_tables(folders)
+        if not resume and (records or adopted):
             raise UserError(
-                f"{folder} already holds trials: add --resume to go on with them, or remove it"
+                f"{where if records else folders.page} already holds trials: add --resume to go on "
+                "with them, or choose another --out"
             )
-        elif json.loads(path.read_text()) != facts:
-            raise UserError(
-                f"{folder} holds trials of {path.read_text()}, which cannot be mixed with "
-                f"{json.dumps(facts)}: remove it to begin anew"
-            )
+        if adopted:
+            records, where = published_records(folders), folders.page
+        check_same(records, plan.settings, where)
+        if adopted:
+            for trial, record in records:
+                trial.folder.mkdir(parents=True, exist_ok=True)
+                write_record(trial, record)
         yield
 
 
@@ -95,7 +111,7 @@ def run_plan(
         say(f"{done} of {total} trials are done already")
     with ThreadPoolExecutor(executor.jobs) as threads:
         try:
-            running = {threads.submit(_settle, plan.study.name, t, executor): t for t in waiting}
+            running = {threads.submit(_settle, plan, trial, executor): trial for trial in waiting}
             left: set[Future[str]] = set(running)
             while left:
                 ended, left = wait(left, return_when=FIRST_COMPLETED)
@@ -109,26 +125,37 @@ def run_plan(
             raise
 
 
-def _settle(name: str, trial: Trial, executor: Executor) -> str:
+def _settle(plan: Plan, trial: Trial, executor: Executor) -> str:
     """Run a trial and write down how it ended; returns that in a few words."""
-    attempts = read_record(trial).get("attempts", 0) + 1
+    settings = plan.settings[trial.arm]
+    record = {
+        "attempts": read_record(trial).get("attempts", 0) + 1,
+        "configuration": fingerprint(settings),
+        "commit": plan.commit,
+        "settings": settings,
+    }
     shutil.rmtree(trial.folder, ignore_errors=True)
     trial.folder.mkdir(parents=True)
-    write_record(trial, {"status": "running", "attempts": attempts})
+    write_record(trial, {**record, "status": "running"})
     try:
-        result = executor.run(name, trial)
+        result = executor.run(plan.study.name, trial)
+        if result.pop("versions") != settings["versions"]:
+            raise TrialFailedError("it ran with other versions of packages than this machine has")
     except TrialFailedError as error:
-        write_record(trial, {"status": "failed", "attempts": attempts, "error": str(error)[:300]})
+        write_record(trial, {**record, "status": "failed", "error": str(error)[:300]})
         return f"failed, {error}"
-    write_record(trial, {"status": "done", "attempts": attempts, **result})
+    write_record(trial, {**record, "status": "done", **result})
     return f"{result['seconds']:.0f} s"
 
 
 def run_study(
     name: str,
     *,
+    out: Path | None = None,
     seeds: int | None = None,
+    first_seed: int = FIRST_SEED,
     jobs: int | None = None,
+    cores: int = 1,
     resume: bool = False,
     address: str | None = None,
     timesteps: int | None = None,
@@ -136,58 +163,91 @@ def run_study(
 ) -> Path:
     """Run a study, or what of it is left, and write its tables and page; returns the page.
 
-    None and empty stand for the study's own numbers, and a job a core. Raises `UserError` for what
-    cannot be asked.
+    None and empty stand for the study's own numbers, and for as many jobs as have their cores.
+    Raises `UserError` for what cannot be asked.
     """
     study = find_study(name)
+    _need(name, "scipy", *study.requires)
     plan = Plan(
         study,
+        folders_of(name, out),
         arms=arms or study.arms,
         seeds=study.seeds if seeds is None else seeds,
         timesteps=study.timesteps if timesteps is None else timesteps,
+        first_seed=first_seed,
+        cores=cores,
     )
-    jobs = usable_cores() if jobs is None else jobs
-    for option, value in (("seeds", plan.seeds), ("timesteps", plan.timesteps), ("jobs", jobs)):
-        if value < 1:
-            raise UserError(f"--{option} must be at least 1, not {value}")
-    for arm in plan.arms:
-        if arm not in study.arms:
-            raise UserError(f"{name} has no arm {arm!r}: they are {'; '.join(study.arms)}")
-    for module in study.requires:
-        if importlib.util.find_spec(module) is None:
-            raise UserError(f"{name} needs {module}: pip install 'bipedal[studies]'")
+    jobs = max(1, usable_cores() // max(1, cores)) if jobs is None else jobs
+    _check(plan, jobs)
 
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
-    executor: Executor = LocalExecutor(jobs) if address is None else RayExecutor(address, jobs)
+    executor = _executor(address, jobs, cores)
     try:
         with open_plan(plan, resume=resume):
             try:
                 run_plan(plan, executor, say)
             finally:
-                rows, points = collect(study)
-                page = None
-                if rows:
-                    page = write_page(study, rows, points, _command(plan, rows), plan.facts)
+                found = collect(study, plan.folders)
+                if found.rows:
+                    made = {"command": _command(plan, found.rows)}
+                    page = write_page(study, plan.folders.page, found, made)
     finally:
         executor.close()
-    if page is None or all(row["status"] == "failed" for row in rows):
-        raise RunFailedError(f"every trial failed, the first with: {rows[0]['error']}")
+    if all(row["status"] == "failed" for row in found.rows):
+        raise RunFailedError(f"every trial failed, the first with: {found.rows[0]['error']}")
     return page
+
+
+def rewrite_page(name: str, out: Path | None = None) -> Path:
+    """Make the page, summary and figures anew from a study's tables; returns the page."""
+    study, folders = find_study(name), folders_of(name, out)
+    _need(name, "scipy")
+    found, summary = read_published(folders)
+    made = {key: value for key, value in summary.items() if key in ("command", "facts")}
+    return write_page(study, folders.page, found, made)
+
+
+def _executor(address: str | None, jobs: int, cores: int) -> Executor:
+    if address is None:
+        return LocalExecutor(jobs, cores)
+    return RayExecutor(address, jobs, cores)
+
+
+def _need(name: str, *modules: str) -> None:
+    """`UserError` if a module is missing that the package itself does without."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise UserError(f"{name} needs {module}: pip install 'bipedal[studies]'")
+
+
+def _check(plan: Plan, jobs: int) -> None:
+    """`UserError` for numbers and arms that cannot be asked for."""
+    numbers = {"seeds": plan.seeds, "timesteps": plan.timesteps, "jobs": jobs, "cores": plan.cores}
+    for option, value in numbers.items():
+        if value < 1:
+            raise UserError(f"--{option} must be at least 1, not {value}")
+    if plan.first_seed < 0:
+        raise UserError(f"--first-seed must be 0 or more, not {plan.first_seed}")
+    for arm in plan.arms:
+        if arm not in plan.study.arms:
+            arms = "; ".join(plan.study.arms)
+            raise UserError(f"{plan.study.name} has no arm {arm!r}: they are {arms}")
 
 
 def _command(plan: Plan, rows: Sequence[Row]) -> str:
     """The command that makes the same rows."""
     study = plan.study
     arms = [arm for arm in study.arms if any(row["arm"] == arm for row in rows)]
-    parts = [
-        "bipedal study",
-        study.name,
-        f"--seeds {max(r['seed'] for r in rows) - FIRST_SEED + 1}",
-    ]
+    seeds = [row["seed"] for row in rows]
+    parts = ["bipedal study", study.name, f"--seeds {max(seeds) - min(seeds) + 1}"]
+    if min(seeds) != FIRST_SEED:
+        parts.append(f"--first-seed {min(seeds)}")
     if plan.timesteps != study.timesteps:
         parts.append(f"--timesteps {plan.timesteps}")
+    if plan.cores != 1:
+        parts.append(f"--cores {plan.cores}")
     if arms != list(study.arms):
-        parts.append("--arms " + " ".join(f"'{arm}'" for arm in arms))
+        parts.append(f"--arms {shlex.join(arms)}")
     return " ".join(parts)

@@ -7,6 +7,7 @@ arm gives several conditions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,15 +49,18 @@ class Measure:
     statistic: Literal["iqm", "share"] = "iqm"
     """Interquartile mean; or for what is true or false, the share of seeds where it is true."""
     digits: int = 1
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+    """What the column cannot leave, so that an interval does not either."""
 
 
 @dataclass(frozen=True)
 class Claim:
     """One condition is said to have more of a measure than another; or several, pair by pair.
 
-    It is put to the probability of improvement, averaged over the pairs: `supported` if its 95 %
-    interval lies above one half, `contradicted` if it lies below, otherwise `not supported`: these
-    seeds do not show it.
+    It is put to the probability of improvement, averaged over the pairs: `supported` or
+    `contradicted` if an exact test, corrected for the number of claims, says that chance alone does
+    not explain it; otherwise `not supported`: these seeds do not show it. With few seeds there is
+    no verdict.
     """
 
     text: str
@@ -66,6 +70,8 @@ class Claim:
     """Conditions said to have more of it ..."""
     less: Sequence[str]
     """... than these, one by one."""
+    paired: bool = False
+    """Whether the two conditions (one pair only) are of the same runs: then run by run."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,9 @@ class Study:
     """What a trial does and what it may cost, in a paragraph."""
     arms: Sequence[str]
     trial: Callable[[Trial], Result]
+    configure: Callable[[str, int], Mapping[str, Any]]
+    """All that decides what a trial does, apart from its seed, by arm and timesteps, as plain
+    values: trials that differ in it never stand in one table."""
     timesteps: int
     """Training of one trial, by default."""
     seeds: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,35 +13,42 @@ from bipedal.evaluation.score import Evaluation, evaluate
 from bipedal.policy import Policy, Statistics
 from bipedal.seeds import FINAL_SEED
 from bipedal.studies.study import Measure, Result, Row, Trial
+from bipedal.tables import read_table
 from bipedal.train import train
 
 CURVE_POINTS = 80
 """Most points of a learning curve that are kept."""
+SHARE = (0.0, 1.0)
 SCORE_MEASURES = (
     Measure("return", "return"),
-    Measure("fall_rate", "falls, share", digits=2),
+    Measure("fall_rate", "falls, share", digits=2, bounds=SHARE),
     Measure("speed", "speed, m/s", digits=2),
 )
 """Of a `score_row`."""
 
 
-def train_in(trial: Trial, config: TrainConfig, checkpoints: int | None = None) -> Path:
-    """Train with the trial's seed and budget; returns the run's directory.
+def budgeted(config: TrainConfig, timesteps: int, checkpoints: int | None = None) -> TrainConfig:
+    """A configuration with a trial's budget, and without a closing score.
 
     With a number of `checkpoints` these stand at even places, the last one at the end; UserError if
     the budget has fewer iterations, or too few to divide them.
     """
-    run_dir = trial.folder / "run"
-    config = replace(config, seed=trial.seed, total_timesteps=trial.timesteps, final_episodes=0)
+    config = replace(config, total_timesteps=timesteps, final_episodes=0)
     if checkpoints is not None:
         config = replace(config, checkpoint_interval=-(-config.iterations // checkpoints))
         if -(-config.iterations // config.checkpoint_interval) != checkpoints:
             raise UserError(
-                f"{trial.timesteps} timesteps are {config.iterations} iterations, which cannot be "
+                f"{timesteps} timesteps are {config.iterations} iterations, which cannot be "
                 f"shared out among {checkpoints} phases: take a multiple of "
                 f"{checkpoints * config.batch_size}"
             )
-    train(config, run_dir)
+    return config
+
+
+def train_in(trial: Trial, config: TrainConfig, name: str = "run") -> Path:
+    """Train with the trial's seed; returns the run's directory, `name` in the trial's folder."""
+    run_dir = trial.folder / name
+    train(replace(config, seed=trial.seed), run_dir)
     return run_dir
 
 
@@ -70,14 +76,13 @@ def score_row(evaluation: Evaluation, prefix: str = "") -> Row:
     }
 
 
-def learning_curve(run_dir: Path, table: str, column: str) -> Sequence[Row]:
+def learning_curve(run_dir: Path, table: str, column: str) -> list[Row]:
     """A column of a run's table against timesteps and seconds, thinned out."""
-    with open(run_dir / table, newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row[column]]
+    rows = [row for row in read_table(run_dir / table) if row[column] is not None]
     step = -(-len(rows) // CURVE_POINTS) or 1
     return [
         {
-            "timesteps": int(row["timesteps"]),
+            "timesteps": row["timesteps"],
             "seconds": float(row["time/elapsed"]),
             "return": round(float(row[column]), 2),
         }
@@ -85,8 +90,26 @@ def learning_curve(run_dir: Path, table: str, column: str) -> Sequence[Row]:
     ]
 
 
+def evaluation_curve(run_dirs: Sequence[Path]) -> list[Row]:
+    """Greedy evaluations of runs of which each goes on from the one before."""
+    curve: list[Row] = []
+    timesteps, seconds = 0, 0.0
+    for run_dir in run_dirs:
+        curve += [
+            {
+                "timesteps": timesteps + point["timesteps"],
+                "seconds": seconds + point["seconds"],
+                "return": point["return"],
+            }
+            for point in learning_curve(run_dir, "evaluations.csv", "mean_return")
+        ]
+        last = read_table(run_dir / "metrics.csv")[-1]
+        timesteps, seconds = timesteps + last["timesteps"], seconds + last["time/elapsed"]
+    return curve
+
+
 def train_and_score(trial: Trial, config: TrainConfig, episodes: int) -> Result:
     """Train; the score of the best model, and the greedy evaluations on the way as its curve."""
     run_dir = train_in(trial, config)
-    curve = learning_curve(run_dir, "evaluations.csv", "mean_return")
+    curve = evaluation_curve([run_dir])
     return Result([score_row(score(load_model(run_dir), config.env_id, episodes))], curve)

@@ -1,15 +1,18 @@
 """One trial in a process of its own: run by `bipedal.studies.executors`, not by people.
 
-    python -m bipedal.studies.trial NAME ARM SEED TIMESTEPS FOLDER CORE
+    python -m bipedal.studies.trial NAME ARM SEED TIMESTEPS FOLDER CORES
 
-Its answer is FOLDER/result.json. Standard input is a pipe that nobody writes to: when it ends, the
-study that started this trial is gone, and so is the trial.
+CORES are numbers with commas between. Its answer is FOLDER/result.json. Standard input is a pipe
+that nobody writes to: when it ends, the study that started this trial is gone, and so is the trial
+with all that it started.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -22,34 +25,38 @@ RESULT = "result.json"
 
 
 def run_trial(name: str, trial: Trial) -> dict[str, Any]:
-    """Run a trial in this process; returns its rows, its curve and its seconds."""
+    """Run a trial in this process; returns its rows, its curve, its seconds and the versions."""
     import torch
 
-    from bipedal.processes import keep_freed_memory
     from bipedal.studies import find_study
+    from bipedal.studies.configuration import versions_of
 
-    torch.set_num_threads(1)  # a trial has one core
-    keep_freed_memory()
+    torch.set_num_threads(1)  # a trial's operations are small
+    study = find_study(name)
     began = time.monotonic()
-    rows, curve = find_study(name).trial(trial)
+    rows, curve = study.trial(trial)
     return {
         "rows": [{"condition": trial.arm, **row} for row in rows],
         "curve": [dict(row) for row in curve],
         "seconds": round(time.monotonic() - began, 2),
+        "versions": versions_of(study),
     }
 
 
 def _leave_with_the_study() -> None:
     os.read(0, 1)  # not through sys.stdin, whose lock a thread must not hold at the end
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):  # not the head of a group
+            os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)
 
 
 def main() -> None:
     """Run the trial that the arguments name."""
-    name, arm, seed, timesteps, folder, core = sys.argv[1:]
+    name, arm, seed, timesteps, folder, cores = sys.argv[1:]
     threading.Thread(target=_leave_with_the_study, daemon=True).start()
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {int(core)})
+        os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     result = run_trial(name, Trial(arm, int(seed), int(timesteps), Path(folder)))
     (Path(folder) / RESULT).write_text(json.dumps(result))
 

@@ -1,7 +1,6 @@
 """Trials that end well, badly or not at all, and studies that are cut off and resumed."""
 
 import contextlib
-import csv
 import dataclasses
 import json
 import os
@@ -10,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ import pytest
 
 from bipedal.errors import RunFailedError, UserError
 from bipedal.studies import find_study
+from bipedal.studies.configuration import versions_of
 from bipedal.studies.executors import LocalExecutor, RayExecutor, TrialFailedError
 from bipedal.studies.page import write_page
-from bipedal.studies.records import collect, folder_of
-from bipedal.studies.runner import Plan, open_plan, run_plan, run_study
-from bipedal.studies.study import Measure, Result, Study, Trial
+from bipedal.studies.records import Collected, Folders, collect, folders_of
+from bipedal.studies.runner import Plan, open_plan, rewrite_page, run_plan, run_study
+from bipedal.studies.study import Measure, Result, Row, Study, Trial
+from bipedal.tables import read_table
 
 ARMS = ("entropy 0, LayerNorm", "entropy 0.001, no LayerNorm", "entropy 0.01, no LayerNorm")
 
@@ -40,6 +42,7 @@ class Fake:
         self.ran: list[tuple[str, int]] = []
         self.failing: set[tuple[str, int]] = set()
         self.stop_at: int | None = None
+        self.versions = versions_of(STUDY)
 
     def run(self, name: str, trial: Trial) -> dict[str, Any]:
         if len(self.ran) == self.stop_at:
@@ -51,6 +54,7 @@ class Fake:
             "rows": [{"condition": trial.arm, "return": float(trial.seed)}],
             "curve": [{"timesteps": 1, "seconds": 1.0, "return": 2.0}],
             "seconds": 1.0,
+            "versions": dict(self.versions),
         }
 
     def close(self) -> None: ...
@@ -60,6 +64,7 @@ def unused(trial: Trial) -> Result:
     raise AssertionError("a fake executor runs nothing")
 
 
+EPOCHS = {"a": 10, "b": 5}
 STUDY = Study(
     name="toy",
     title="A toy",
@@ -67,12 +72,22 @@ STUDY = Study(
     method="Nothing.",
     arms=("a", "b"),
     trial=unused,
+    configure=lambda arm, timesteps: {"train": {"epochs": EPOCHS[arm]}},
     timesteps=10,
     seeds=2,
     measures=(Measure("return", "return"),),
     claims=(),
 )
-PLAN = Plan(STUDY, STUDY.arms, seeds=2, timesteps=10)
+FOLDERS = Folders(Path("out"), Path("out/trials"))
+
+
+def make_plan(study: Study = STUDY, **changes: Any) -> Plan:
+    """A new plan: it looks at the configuration once."""
+    values = {"arms": study.arms, "seeds": 2, "timesteps": 10, **changes}
+    return Plan(study, FOLDERS, **values)
+
+
+PLAN = make_plan()
 EVERY = [("a", 1000), ("b", 1000), ("a", 1001), ("b", 1001)]
 
 
@@ -81,7 +96,7 @@ def test_every_arm_meets_every_seed() -> None:
     with open_plan(PLAN, resume=False):
         run_plan(PLAN, fake)
     assert fake.ran == EVERY
-    rows, points = collect(STUDY)
+    rows, points, _ = collect(STUDY, FOLDERS)
     assert [(row["arm"], row["seed"], row["return"]) for row in rows] == [
         (arm, seed, seed) for arm, seed in EVERY
     ]
@@ -96,13 +111,13 @@ def test_a_study_cut_off_anywhere_goes_on_with_the_rest(done: int) -> None:
     with open_plan(PLAN, resume=False), pytest.raises(KeyboardInterrupt):
         run_plan(PLAN, fake)
     assert fake.ran == EVERY[:done]
-    assert len(collect(STUDY)[0]) == done
+    assert len(collect(STUDY, FOLDERS).rows) == done
     again = Fake()
     said: list[str] = []
     with open_plan(PLAN, resume=True):
         run_plan(PLAN, again, said.append)
     assert again.ran == EVERY[done:]
-    assert len(collect(STUDY)[0]) == 4
+    assert len(collect(STUDY, FOLDERS).rows) == 4
     assert said[-1].startswith("[4/4]")
 
 
@@ -113,14 +128,14 @@ def test_a_failure_is_reported_and_tried_again_when_resumed() -> None:
         with open_plan(PLAN, resume=resume):
             run_plan(PLAN, fake)
     assert fake.ran == [*EVERY, ("b", 1000)]
-    row = collect(STUDY)[0][1]
+    row = collect(STUDY, FOLDERS).rows[1]
     assert row["status"] == "failed"
     assert row["error"] == "the ground opened"
     assert row["attempts"] == 2
     fake.failing = set()
     with open_plan(PLAN, resume=True):
         run_plan(PLAN, fake)
-    row = collect(STUDY)[0][1]
+    row = collect(STUDY, FOLDERS).rows[1]
     assert (row["status"], row["attempts"], row["return"]) == ("done", 3, 1000.0)
 
 
@@ -131,66 +146,147 @@ def test_trials_that_are_there_are_not_run_over() -> None:
         pass
 
 
-def test_trials_of_another_budget_are_not_mixed() -> None:
-    with open_plan(PLAN, resume=False):
-        pass
-    other = Plan(STUDY, STUDY.arms, seeds=2, timesteps=11)
-    with pytest.raises(UserError, match="cannot be mixed"), open_plan(other, resume=True):
-        pass
+def run_all(plan: Plan, executor: Fake | None = None, *, resume: bool = False) -> Fake:
+    executor = executor or Fake()
+    with open_plan(plan, resume=resume):
+        run_plan(plan, executor)
+    return executor
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [({"timesteps": 11}, "a: timesteps 10, now 11"), ({"cores": 2}, "a: cores 1, now 2")],
+)
+def test_trials_of_another_budget_are_not_mixed(changes: dict[str, int], difference: str) -> None:
+    run_all(PLAN)
+    with pytest.raises(UserError, match="cannot be mixed") as caught:
+        run_all(make_plan(**changes), resume=True)
+    assert difference in str(caught.value)
+
+
+def test_trials_of_another_preset_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same version and budget, another value in one arm."""
+    run_all(make_plan(arms=("b",)))
+    monkeypatch.setitem(EPOCHS, "b", 6)
+    for arms in (("b",), ("a",)):
+        with pytest.raises(UserError, match=r"b: train\.epochs 5, now 6"):
+            run_all(make_plan(arms=arms), resume=True)
+    assert {row["arm"] for row in collect(STUDY, FOLDERS).rows} == {"b"}
+
+
+def test_another_commit_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for commit, resume in (("abc", False), (None, True), ("def+", True)):
+        monkeypatch.setattr("bipedal.studies.runner.git_commit", lambda at=commit: at)
+        run_all(make_plan(seeds=1 + 2 * resume, arms=("a",)), resume=resume)
+    assert [row["commit"] for row in collect(STUDY, FOLDERS).rows] == ["abc", None, None]
+    assert len({row["configuration"] for row in collect(STUDY, FOLDERS).rows}) == 1
+
+
+def test_a_machine_with_other_versions_fails_its_trial() -> None:
+    fake = Fake()
+    fake.versions = {**fake.versions, "torch": "1.0"}
+    run_all(make_plan(seeds=1), fake)
+    for row in collect(STUDY, FOLDERS).rows:
+        assert (row["status"], row["error"].split()[:4]) == (
+            "failed",
+            ["it", "ran", "with", "other"],
+        )
 
 
 def test_arms_of_an_earlier_call_stay_on_the_page() -> None:
     with open_plan(PLAN, resume=False):
         run_plan(PLAN, Fake())
-    one = Plan(STUDY, ("b",), seeds=1, timesteps=10)
+    one = make_plan(arms=("b",), seeds=1)
     with open_plan(one, resume=True):
         run_plan(one, Fake())
-    assert len(collect(STUDY)[0]) == 4
+    assert len(collect(STUDY, FOLDERS).rows) == 4
 
 
 def test_a_failed_trial_counts_for_all_its_conditions() -> None:
     study = dataclasses.replace(STUDY, arms=("a",), conditions=("early", "late"))
-    plan = Plan(study, study.arms, seeds=1, timesteps=10)
+    plan = make_plan(study, seeds=1)
     fake = Fake()
     fake.failing = {("a", 1000)}
     with open_plan(plan, resume=False):
         run_plan(plan, fake)
-    rows = collect(study)[0]
+    rows = collect(study, FOLDERS).rows
     assert [(row["condition"], row["status"]) for row in rows] == [
         ("early", "failed"),
         ("late", "failed"),
     ]
 
 
-def publish(plan: Plan) -> None:
-    write_page(plan.study, *collect(plan.study), "bipedal study toy", plan.facts)
+def publish() -> Collected:
+    """Make the tables and remove what they were made of."""
+    found = collect(STUDY, FOLDERS)
+    write_page(STUDY, FOLDERS.page, found, {"command": "bipedal study toy"})
+    shutil.rmtree(FOLDERS.trials)
+    return found
 
 
 def test_published_trials_are_not_run_again_where_their_runs_are_gone() -> None:
     fake = Fake()
     fake.failing = {("b", 1000)}
-    with open_plan(PLAN, resume=False):
-        run_plan(PLAN, fake)
-    published = collect(STUDY)
-    publish(PLAN)
-    shutil.rmtree(folder_of(STUDY))
-    longer = dataclasses.replace(PLAN, seeds=3)
+    run_all(PLAN, fake)
+    published = publish()
+    longer = make_plan(seeds=3)
     again = Fake()
     with open_plan(longer, resume=True):
-        assert collect(STUDY) == published
+        assert collect(STUDY, FOLDERS) == published
         run_plan(longer, again)
     assert again.ran == [("b", 1000), ("a", 1002), ("b", 1002)]
-    assert [row["attempts"] for row in collect(STUDY)[0]] == [1, 2, 1, 1, 1, 1]
+    assert [row["attempts"] for row in collect(STUDY, FOLDERS).rows] == [1, 2, 1, 1, 1, 1]
 
 
-def test_published_trials_of_another_budget_stay_out() -> None:
-    with open_plan(PLAN, resume=False):
-        run_plan(PLAN, Fake())
-    publish(PLAN)
-    shutil.rmtree(folder_of(STUDY))
-    other = dataclasses.replace(PLAN, timesteps=11)
-    with open_plan(other, resume=True):
-        assert collect(STUDY) == ([], [])
+def test_published_trials_of_another_configuration_stay_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run_all(PLAN)
+    publish()
+    monkeypatch.setitem(EPOCHS, "a", 3)
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"out holds .*a: train\.epochs 10, now 3") as caught:
+            run_all(make_plan(), resume=True)
+        assert "\n" not in str(caught.value)
+    assert not collect(STUDY, FOLDERS).rows
+
+
+def test_published_trials_without_a_configuration_stay_out() -> None:
+    run_all(PLAN)
+    publish()
+    (FOLDERS.page / "configurations.json").unlink()
+    with pytest.raises(UserError, match="does not say with which configuration"):
+        run_all(make_plan(), resume=True)
+
+
+def test_published_tables_are_not_written_over() -> None:
+    run_all(PLAN)
+    publish()
+    with pytest.raises(UserError, match="out already holds trials: add --resume"):
+        run_all(make_plan())
+
+
+def test_a_page_is_made_anew_from_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bipedal.studies.runner.find_study", lambda name: STUDY)
+    run_all(PLAN)
+    publish()
+    before = {path.name: path.read_bytes() for path in FOLDERS.page.iterdir()}
+    for name in ("README.md", "conditions.png", "curves.png"):
+        (FOLDERS.page / name).unlink()
+    assert rewrite_page("toy", FOLDERS.page) == FOLDERS.page / "README.md"
+    assert {path.name: path.read_bytes() for path in FOLDERS.page.iterdir()} == before
+    with pytest.raises(UserError, match="elsewhere holds no tables"):
+        rewrite_page("toy", Path("elsewhere"))
+
+
+def test_a_study_writes_below_what_it_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert folders_of("toy", Path("x/y")) == (Path("x/y"), Path("x/y/trials"))
+    anywhere = (Path("runs/studies/toy"), Path("runs/studies/toy/trials"))
+    assert folders_of("toy") == anywhere
+    monkeypatch.setattr("bipedal.studies.records.PROJECT", here)
+    assert folders_of("toy") == anywhere  # site-packages have no pyproject.toml
+    (here / "pyproject.toml").touch()
+    assert folders_of("toy") == (Path("results/studies/toy"), Path("runs/studies/toy"))
 
 
 def test_two_processes_do_not_run_one_study() -> None:
@@ -205,9 +301,9 @@ def test_two_processes_do_not_run_one_study() -> None:
 def test_a_damaged_record_is_told() -> None:
     with open_plan(PLAN, resume=False):
         run_plan(PLAN, Fake())
-    (folder_of(STUDY) / "a" / "1000" / "trial.json").write_text("{")
+    (FOLDERS.trials / "a" / "1000" / "trial.json").write_text("{")
     with pytest.raises(RunFailedError, match="damaged"):
-        collect(STUDY)
+        collect(STUDY, FOLDERS)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +312,8 @@ def test_a_damaged_record_is_told() -> None:
         ({"name": "walking"}, "unknown study 'walking'"),
         ({"seeds": 0}, "--seeds must be at least 1"),
         ({"jobs": 0}, "--jobs must be at least 1"),
+        ({"cores": 0}, "--cores must be at least 1"),
+        ({"first_seed": -1}, "--first-seed must be 0 or more"),
         ({"timesteps": -5}, "--timesteps must be at least 1"),
         ({"arms": ("other",)}, "has no arm 'other'"),
     ],
@@ -245,7 +343,7 @@ def study_command(*more: str) -> list[str]:
     ]
 
 
-def comparable(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+def comparable(rows: Sequence[Row]) -> list[Row]:
     """All but the clock, and how often it took."""
     return [
         {name: row[name] for name in row if name not in ("seconds", "attempts")} for row in rows
@@ -274,16 +372,11 @@ def wait_until_no_trial_runs(here: Path) -> None:
     raise AssertionError(f"still running: {running}")
 
 
-def read(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_a_study_survives_a_kill_and_ray_gives_the_same_rows(here: Path) -> None:
     """Whole path: cut off with SIGKILL, resumed, and once more on two Ray workers."""
     more = ("--seeds", "1", "--arms", *ARMS)
     process = subprocess.Popen(study_command(*more), stderr=subprocess.DEVNULL)
-    folder = Path("runs/studies/kneeling")
+    folder = Path("runs/studies/kneeling/trials")
     deadline = time.monotonic() + 120
     while not finished(folder) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -298,31 +391,50 @@ def test_a_study_survives_a_kill_and_ray_gives_the_same_rows(here: Path) -> None
     assert "--resume" in refused.stderr
     resumed = subprocess.run(study_command(*more, "--resume"), capture_output=True, text=True)
     assert resumed.returncode == 0, resumed.stderr
-    assert resumed.stdout == "results/studies/kneeling/README.md\n"
+    assert resumed.stdout == "runs/studies/kneeling/README.md\n"
     assert f"{len(done)} of 3 trials are done already" in resumed.stderr
     assert {path: text for path, text in finished(folder).items() if path in done} == done
-    local = read(Path("results/studies/kneeling/trials.csv"))
+    local = read_table(folder.parent / "trials.csv")
     assert [row["status"] for row in local] == ["done"] * 3
-    summary = json.loads(Path("results/studies/kneeling/summary.json").read_text())
+    summary = json.loads((folder.parent / "summary.json").read_text())
     assert list(summary["conditions"]) == list(ARMS)
 
-    shutil.rmtree(folder)
-    plan = Plan(find_study("kneeling"), ARMS, seeds=1, timesteps=10240)
+    plan = make_plan(find_study("kneeling"), arms=ARMS, seeds=1, timesteps=10240)
     executor = RayExecutor("local", 2)
     try:
         with open_plan(plan, resume=False):
             run_plan(plan, executor)
     finally:
         executor.close()
-    distributed = [{k: str(v) for k, v in row.items()} for row in collect(plan.study)[0]]
+    distributed = collect(plan.study, FOLDERS).rows
     assert comparable(distributed) == comparable(local)
+
+
+def test_a_trial_takes_what_it_started_with_it(here: Path) -> None:
+    """A trial that has started a process of its own is killed: so is that one."""
+    sleeper = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', SLEEP]).wait()"
+    sleep = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", sleeper.replace("SLEEP", repr(sleep))], start_new_session=True
+    )
+    while not Path("pid").exists() or not Path("pid").read_text():
+        time.sleep(0.02)
+    executor = LocalExecutor(1)
+    executor._running.add(process)
+    executor.close()
+    process.wait(timeout=10)
+    started = Path(f"/proc/{Path('pid').read_text()}/stat")
+    deadline = time.monotonic() + 10
+    while started.exists() and ") Z" not in started.read_text() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not started.exists() or ") Z" in started.read_text()
 
 
 def test_ctrl_c_ends_a_study_and_its_trials(here: Path) -> None:
     process = subprocess.Popen(
         study_command("--seeds", "1"), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    folder = Path("runs/studies/kneeling")
+    folder = Path("runs/studies/kneeling/trials")
     deadline = time.monotonic() + 120
     while not list(folder.glob("*/*/run/config.json")) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -1,29 +1,46 @@
-"""Every study from end to end, on a budget that teaches nothing."""
+"""Every study: what a trial trains, and what it makes of what it finds.
+
+Trainings are tiny, or pretended where only what becomes of them is of interest.
+"""
 
 import dataclasses
+import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from conftest import ModelMaker
 
-from bipedal.errors import UserError
-from bipedal.evaluation.gait import GaitClass
-from bipedal.presets import DEFAULT
+from bipedal.checkpoint import Model, load_model, save_model
+from bipedal.config import TrainConfig
+from bipedal.errors import RunFailedError, UserError
+from bipedal.evaluation.episode import run_episode
+from bipedal.evaluation.score import FINAL_SEED, evaluate
+from bipedal.presets import DEFAULT, HARDCORE, HARDCORE_CAREFUL
 from bipedal.studies import (
     MODULES,
     algorithms,
     dynamics,
     find_study,
     hardcore,
+    hardcore_levers,
     inference,
     kneeling,
+    peers,
+    seeds,
 )
 from bipedal.studies.study import Trial
+from bipedal.studies.training import budgeted
+from bipedal.tables import read_table, write_table
 
 
 @pytest.fixture(autouse=True)
 def few_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (algorithms, dynamics, hardcore, inference, kneeling):
+    for module in (algorithms, dynamics, hardcore, hardcore_levers, inference, kneeling):
         monkeypatch.setattr(module, "EPISODES", 1)
     monkeypatch.setattr(algorithms, "GRID", 2)
     monkeypatch.setattr(algorithms, "SECONDS", 1.0)
@@ -32,6 +49,18 @@ def few_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def play(name: str, arm: str, timesteps: int, folder: Path) -> Any:
     return find_study(name).trial(Trial(arm, 0, timesteps, folder))
+
+
+def pretend(gait: str = "running", episodic_return: float = 1.0) -> Any:
+    """A score, as far as trials look at it."""
+    summary = {"mean_return": episodic_return, "fall_rate": 0.25, "mean_speed": 2.0}
+    told = {"std_return": 1.0, "iqm_return": 2.0, "share_solved": 0.5, "solved": True}
+    return SimpleNamespace(
+        summary=lambda: summary,
+        gait=lambda: {"class": gait},
+        mean_return=episodic_return,
+        to_json=lambda: {**summary, **told},
+    )
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -43,6 +72,9 @@ def test_a_study_is_whole(name: str) -> None:
         assert set(claim.more) | set(claim.less) <= set(study.shown), claim.text
         assert claim.measure in [measure.column for measure in study.measures]
         assert not set(claim.more) & set(claim.less)
+        assert len(claim.more) == len(claim.less) == 1 or not claim.paired
+        # Conditions that are not arms are of the same runs, unless they are of different arms.
+        assert claim.paired or set(claim.more) <= set(study.arms)
 
 
 def test_an_unknown_study_gets_a_sentence() -> None:
@@ -50,30 +82,119 @@ def test_an_unknown_study_gets_a_sentence() -> None:
         find_study("gait")
 
 
+def test_phases_that_do_not_divide_the_budget_are_refused() -> None:
+    assert budgeted(DEFAULT, 5 * DEFAULT.batch_size, 5).checkpoint_interval == 1
+    assert budgeted(DEFAULT, 12 * DEFAULT.batch_size, 4).checkpoint_interval == 3
+    with pytest.raises(UserError, match="6 iterations, which cannot be shared out among 4 phases"):
+        budgeted(DEFAULT, 6 * DEFAULT.batch_size, 4)
+
+
+# One study after another --------------------------------------------------------------------------
+
+
 def test_dynamics_has_a_row_a_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = dataclasses.replace(dynamics.SEED, epochs=1, rollout_steps=256)
     monkeypatch.setattr(dynamics, "SEED", small)
-    rows, curve = play("dynamics", "seed preset", 5 * 256, tmp_path)
+    rows, curve = play("dynamics", "seed preset", 10 * 256, tmp_path)
     assert [row["condition"] for row in rows] == list(dynamics.STUDY.conditions)
-    assert all(row["gait"] in list(GaitClass) for row in rows)
-    assert rows[0]["entropy"] > rows[-1]["entropy"] - 1.0
-    assert curve[-1]["timesteps"] == 5 * 256
+    assert curve[-1]["timesteps"] == 10 * 256
+    metrics = read_table(tmp_path / "run" / "metrics.csv")
+    for phase, row in enumerate(rows):
+        std = np.mean([metric["charts/std"] for metric in metrics[2 * phase : 2 * phase + 2]])
+        assert row["std"] == round(float(std), 3)
+        ended = [
+            metric["charts/episodic_return"]
+            for metric in metrics[2 * phase : 2 * phase + 2]
+            if metric["charts/episodic_return"] is not None
+        ]
+        mean = round(float(np.mean(ended)), 3) if ended else None
+        assert row["training_return"] == mean
+        model = load_model(tmp_path / "run" / "saved_models" / f"checkpoint_{2 * phase + 2}.pth")
+        played = evaluate(model, small.env_id, episodes=1, seed=FINAL_SEED)
+        assert row["return"] == round(played.mean_return, 2)
 
 
-@pytest.mark.parametrize("arm", ["entropy 0.001, LayerNorm", *kneeling.LEVERS])
-def test_kneeling_looks_at_five_moments(arm: str, tmp_path: Path) -> None:
-    rows, _ = play("kneeling", arm, 5 * 2048, tmp_path)
-    assert {rows[0][column] for column in kneeling.STUDY.classes} <= set(GaitClass)
-    assert rows[0]["gait"] == rows[0]["after_100_%"]
-
-
-def test_statistics_has_a_row_for_each_kind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("classes", "at_the_end", "ever", "walks"),
+    [
+        (("fallen", "kneeling/crawling", "standing", "running", "walking"), False, True, True),
+        (("fallen", "fallen", "fallen", "fallen", "kneeling/crawling"), True, True, False),
+        (("running", "running", "running", "running", "shuffling"), False, False, False),
+    ],
+)
+def test_kneeling_looks_at_five_moments(
+    classes: tuple[str, ...],
+    at_the_end: bool,
+    ever: bool,
+    walks: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    small = dataclasses.replace(DEFAULT, evaluation_interval=1, evaluation_episodes=1)
-    monkeypatch.setattr(inference, "DEFAULT", small)
+    models = tmp_path / "saved_models"
+    models.mkdir()
+    by_path = dict(zip((f"checkpoint_{59 * (n + 1)}" for n in range(5)), classes, strict=True))
+    for name in by_path:
+        (models / f"{name}.pth").touch()
+    monkeypatch.setattr(kneeling, "train_in", lambda trial, config: tmp_path)
+    monkeypatch.setattr(kneeling, "load_model", lambda path: path.stem)
+    monkeypatch.setattr(kneeling, "score", lambda name, *_: pretend(by_path[name]))
+    ((row,), _) = play("kneeling", kneeling.NOTEBOOK, 600_000, tmp_path)
+    assert [row[column] for column in kneeling.STUDY.classes] == list(classes)
+    found = (row["kneels_at_the_end"], row["ever_kneels"], row["walks_or_runs"])
+    assert found == (at_the_end, ever, walks)
+    assert row["gait"] == classes[-1]
+
+
+def test_kneelings_arms_differ_in_what_they_are_called_after() -> None:
+    notebook = kneeling.config_of(kneeling.NOTEBOOK, 600_000)
+    for arm in kneeling.STUDY.arms:
+        config = kneeling.config_of(arm, 600_000)
+        ours, theirs = dataclasses.asdict(config), dataclasses.asdict(notebook)
+        changed = {name: ours[name] for name in ours if ours[name] != theirs[name]}
+        if arm in kneeling.LEVERS:
+            assert changed == {k: v for k, v in kneeling.LEVERS[arm].items() if theirs[k] != v}
+        else:
+            assert config.layer_norm is ("no LayerNorm" not in arm)
+            assert config.entropy_coefficient == float(arm.split(",")[0].removeprefix("entropy "))
+            assert set(changed) <= {"layer_norm", "entropy_coefficient"}
+
+
+def test_statistics_are_exchanged_and_nothing_else(
+    tmp_path: Path, make_model: ModelMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "saved_models"
+    models.mkdir()
+    for seed, name in enumerate(("best_model", "checkpoint_100", "checkpoint_25")):
+        save_model(models / f"{name}.pth", make_model(seed=seed))
+    tried: list[tuple[Model, str]] = []
+
+    def score(model: Model, env_id: str, episodes: int, statistics: str) -> Any:
+        tried.append((model, statistics))
+        return pretend(episodic_return=float(len(tried)))
+
+    monkeypatch.setattr(inference, "train_in", lambda trial, config: tmp_path)
+    monkeypatch.setattr(inference, "score", score)
     rows, _ = play("statistics", "default preset", 8192, tmp_path)
     assert [row["condition"] for row in rows] == list(inference.STUDY.conditions)
+    assert [row["return"] for row in rows] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert [kind for _, kind in tried] == ["saved", "none", "fresh", "saved", "saved"]
+    best, early = load_model(models / "best_model.pth"), load_model(models / "checkpoint_25.pth")
+    for (model, _), other in zip(
+        tried, (best, best, best, early, load_model("pretrained:walker")), strict=True
+    ):
+        torch.testing.assert_close(model.normalizer.mean, other.normalizer.mean)
+        torch.testing.assert_close(model.actor.state_dict(), best.actor.state_dict())
+
+
+def last_policy(arm: str, timesteps: int, folder: Path) -> Callable[[Any], Any]:
+    """The policy of an arm's snapshot at so many timesteps, by the place where it must lie."""
+    if arm == "PPO":
+        number = timesteps // DEFAULT.batch_size
+        return load_model(folder / "run" / "saved_models" / f"checkpoint_{number}.pth").act
+    path = folder / f"{timesteps}.pth"
+    return peers.load_peer(algorithms.PEERS[arm], path) if arm in algorithms.PEERS else (
+        load_model(path).act
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -87,12 +208,34 @@ def test_statistics_has_a_row_for_each_kind(
         ("SAC", 60),
     ],
 )
-def test_algorithms_have_a_curve(arm: str, timesteps: int, tmp_path: Path) -> None:
+def test_an_algorithms_snapshots_are_what_is_scored(
+    arm: str, timesteps: int, tmp_path: Path
+) -> None:
     rows, curve = play("algorithms", arm, timesteps, tmp_path)
-    assert rows[0]["best"] == max(point["return"] for point in curve)
-    assert rows[0]["timesteps"] == curve[-1]["timesteps"]
-    assert rows[0]["at_1000000"] is None
-    assert 1 <= len(curve) <= 5
+    places = [point["timesteps"] for point in curve]
+    assert places == sorted(set(places))
+    assert rows[0]["timesteps"] == places[-1] > 0
+    policy = last_policy(arm, places[-1], tmp_path)
+    played = run_episode(policy, DEFAULT.env_id, FINAL_SEED, keep_trajectory=False)
+    assert curve[-1]["return"] == round(played.episodic_return, 2)
+
+
+def test_an_algorithms_row_is_read_off_its_curve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = [(1_000, 1.0, Path("a")), (21_000, 11.0, Path("b")), (41_000, 31.0, Path("c"))]
+    returns = {"a": -100.0, "b": 100.0, "c": 20.0}
+    monkeypatch.setattr(algorithms, "_learn_ppo", lambda trial: (kept, str))
+    monkeypatch.setattr(
+        algorithms,
+        "run_episode",
+        lambda policy, *_, **__: SimpleNamespace(episodic_return=returns[policy]),
+    )
+    ((row,), curve) = play("algorithms", "PPO", 10, tmp_path)
+    assert [point["return"] for point in curve] == list(returns.values())
+    assert (row["timesteps"], row["best"]) == (41_000, 100.0)
+    assert (row["at_10000"], row["at_30000"], row["at_100000"]) == (-10.0, 64.0, None)
+    assert (row["after_10_s"], row["after_20_s"], row["after_40_s"]) == (80.0, 64.0, None)
 
 
 def test_a_curve_is_read_off_where_it_has_been() -> None:
@@ -109,11 +252,154 @@ def test_a_curve_is_read_off_where_it_has_been() -> None:
     assert read_off(curve, "timesteps", 100) is None
 
 
-@pytest.mark.parametrize("arm", [hardcore.NOTEBOOK, hardcore.FORGOT, hardcore.ALL, hardcore.BOTH])
-def test_hardcore_scores_the_best_model(
+# Hardcore -----------------------------------------------------------------------------------------
+
+
+def test_hardcores_arms_differ_in_what_they_are_called_after() -> None:
+    for arm in hardcore.STUDY.arms:
+        config = hardcore.config_of(arm, 3_000_000)
+        assert (config.init_from == "pretrained:walker") is ("fine-tuned" in arm)
+        assert (config.reward_floor == -10.0) is ("falls cost 10" in arm)
+        assert (config.curriculum_share == 0.8) is ("curriculum" in arm)
+        recipe = arm in (hardcore.NOTEBOOK, hardcore.FORGOT)
+        assert config.policy_learning_rate == (1e-5 if recipe else DEFAULT.policy_learning_rate)
+        assert config.anneal_timesteps == config.total_timesteps == 3_000_000
+
+
+@pytest.mark.parametrize("arm", list(hardcore.CHANGES))
+def test_a_fine_tuned_walker_begins_as_its_arm_says(
     arm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = dataclasses.replace(hardcore.ARMS[arm], evaluation_interval=1, evaluation_episodes=1)
-    monkeypatch.setattr(hardcore, "ARMS", {arm: small})
-    rows, _ = play(hardcore.STUDY.name, arm, 8192, tmp_path)
-    assert rows[0]["return"] < 50.0
+    configs: list[TrainConfig] = []
+    monkeypatch.setattr(
+        hardcore, "train_and_score", lambda trial, config, episodes: configs.append(config)
+    )
+    play("hardcore", arm, 8192, tmp_path)
+    start, walker = load_model(configs[0].init_from or ""), load_model("pretrained:walker")
+    forgot = arm == hardcore.FORGOT
+    torch.testing.assert_close(start.actor.net.state_dict(), walker.actor.net.state_dict())
+    assert torch.equal(start.normalizer.mean, walker.normalizer.mean) is not forgot
+    assert torch.equal(start.actor.log_std, walker.actor.log_std) is forgot
+    if not forgot:
+        assert start.actor.log_std.tolist() == [DEFAULT.initial_log_std] * 4
+
+
+def test_hardcore_scores_the_best_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = dataclasses.replace(
+        hardcore.ARMS[hardcore.BOTH], evaluation_interval=1, evaluation_episodes=1
+    )
+    monkeypatch.setattr(hardcore, "ARMS", {hardcore.BOTH: small})
+    ((row,), curve) = play("hardcore", hardcore.BOTH, 2 * 8192, tmp_path)
+    best = evaluate(load_model(tmp_path / "run"), small.env_id, episodes=1, seed=FINAL_SEED)
+    assert row["return"] == round(best.mean_return, 2)
+    assert [point["timesteps"] for point in curve] == [8192, 2 * 8192]
+
+
+def test_levers_are_taken_away_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[tuple[str, TrainConfig]] = []
+
+    def train_in(trial: Trial, config: TrainConfig, name: str) -> Path:
+        trained.append((name, config))
+        return trial.folder / name
+
+    monkeypatch.setattr(hardcore_levers, "train_in", train_in)
+    monkeypatch.setattr(hardcore_levers, "checkpoints", lambda run_dir: [Path("no"), run_dir])
+    monkeypatch.setattr(hardcore_levers, "load_model", lambda path: path.name)
+    monkeypatch.setattr(
+        hardcore_levers, "score", lambda name, *_: pretend(episodic_return=float(name[-1]))
+    )
+    study = hardcore_levers.STUDY
+    rows = [
+        row for arm in study.arms for row in play(study.name, arm, 15_000_000, tmp_path).rows
+    ]  # fmt: skip
+    assert [row["condition"] for row in rows] == list(study.conditions)
+    assert [row["return"] for row in rows] == [0.0, 0.0, 0.0, 0.0, 1.0]
+    names = [name for name, _ in trained]
+    assert names == ["run-0", "run-0", "run-0", "start", "run-0", "run-1"]
+    bold, quiet, dear, start, careful, ending = (config for _, config in trained)
+    assert start.total_timesteps == HARDCORE.total_timesteps
+    assert bold.total_timesteps == 300 * HARDCORE.batch_size
+    assert careful.total_timesteps == 300 * HARDCORE_CAREFUL.batch_size
+    assert careful.init_from == str(tmp_path / "start")
+    assert quiet == dataclasses.replace(bold, std_min=DEFAULT.std_min)
+    assert dear == dataclasses.replace(bold, reward_floor=DEFAULT.reward_floor)
+    assert ending == dataclasses.replace(careful, endless_course=False)
+
+
+# Seeds --------------------------------------------------------------------------------------------
+
+
+def write_run(run_dir: Path, model: Model, evaluations: Mapping[int, float], end: int) -> None:
+    """What is read of a run."""
+    (run_dir / "saved_models").mkdir(parents=True)
+    for name in ("best_model", "checkpoint_100", "checkpoint_25"):
+        save_model(run_dir / "saved_models" / f"{name}.pth", model)
+    write_table(
+        run_dir / "evaluations.csv",
+        [
+            {"timesteps": t, "time/elapsed": t / 10, "mean_return": r}
+            for t, r in evaluations.items()
+        ],
+    )
+    write_table(run_dir / "metrics.csv", [{"timesteps": end, "time/elapsed": end / 10}])
+
+
+@pytest.mark.parametrize("solved", [True, False])
+def test_seeds_put_their_stages_in_a_row(
+    solved: bool, tmp_path: Path, make_model: ModelMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched: list[tuple[str, Path | None]] = []
+    played: list[tuple[Path, int]] = []
+
+    def launch(config: TrainConfig, trial: Trial, start: Path | None) -> Path:
+        launched.append((config.preset, start))
+        run_dir = trial.folder / config.preset
+        end = 50 if solved and config.preset == "polish" else 100
+        write_run(run_dir, make_model(), {20: 1.5, end: 2.5}, end)
+        return run_dir
+
+    def score(path: Path, env_id: str, episodes: int) -> Any:
+        played.append((path, episodes))
+        return pretend(episodic_return=float(len(played)))
+
+    monkeypatch.setattr(seeds, "launch", launch)
+    monkeypatch.setattr(seeds, "load_model", lambda path: path)
+    monkeypatch.setattr(seeds, "score", score)
+    ((row,), curve) = play("seeds", "default, polished", 100, tmp_path)
+    assert launched == [("default", None), ("polish", tmp_path / "default")]
+    end = 50 if solved else 100
+    assert [point["timesteps"] for point in curve] == [20, 100, 120, 100 + end]
+    assert [point["seconds"] for point in curve] == [2.0, 10.0, 12.0, 10.0 + end / 10]
+    assert (row["timesteps"], row["stopped_as_solved"]) == (100 + end, solved)
+    last = tmp_path / "polish" / "saved_models" / "checkpoint_100.pth"
+    assert played == [(tmp_path / "polish", 100), (last, 100)][: 1 if solved else 2]
+    assert (row["return"], row["final_return"]) == (1.0, 1.0 if solved else 2.0)
+
+
+def test_a_stage_is_launched_as_a_user_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> Any:
+        commands.append(command)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    config = seeds.stages_of("hardcore", 12_000_000)[1]
+    assert config.total_timesteps == 12_000_000 < HARDCORE_CAREFUL.total_timesteps
+    trial = Trial("hardcore", 1010, 12_000_000, tmp_path)
+    assert seeds.launch(config, trial, Path("before")) == tmp_path / "hardcore-careful"
+    assert commands[0][1:] == [
+        *("-m", "bipedal.cli", "train", "--preset", "hardcore-careful", "--seed", "1010"),
+        *("--run-dir", str(tmp_path / "hardcore-careful"), "--total-timesteps", "12000000"),
+        *("--final-episodes", "0", "--init-from", "before"),
+    ]
+
+
+def test_a_stage_that_fails_is_told(tmp_path: Path) -> None:
+    config = dataclasses.replace(seeds.stages_of("default", 100)[0], total_timesteps=-5)
+    with pytest.raises(RunFailedError, match=r"exit code 2: .*--total-timesteps must be"):
+        seeds.launch(config, Trial("default", 0, 100, tmp_path), None)

@@ -1,10 +1,14 @@
 import dataclasses
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_runner import STUDY
 
 from bipedal.studies.page import write_page
+from bipedal.studies.records import Collected
 from bipedal.studies.study import Claim, Measure, Row
 from bipedal.studies.summary import summarise_study
 
@@ -29,28 +33,78 @@ ROWS: list[Row] = [
 FAILED: Row = {"condition": "b", "arm": "b", "seed": 1008, "status": "failed", "error": "so"}
 
 
-def test_verdicts_follow_the_interval() -> None:
-    verdicts = [claim["verdict"] for claim in summarise_study(MEASURED, ROWS)["claims"]]
+def judge(claims: Sequence[Claim], rows: Sequence[Row]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = summarise_study(
+        dataclasses.replace(MEASURED, claims=claims), rows
+    )["claims"]
+    return found
+
+
+def test_verdicts_follow_the_corrected_p() -> None:
+    claims = judge(CLAIMS, ROWS)
+    verdicts = [claim["verdict"] for claim in claims]
     assert verdicts == ["supported", "contradicted", "not supported", "not measured"]
+    # Two groups of eight that lie apart: 2 of C(16, 8) deals. Three claims could be tested.
+    assert claims[0]["p"] == pytest.approx(2 / 12870)
+    assert claims[0]["p_holm"] == pytest.approx(3 * 2 / 12870)
+    assert claims[2]["p_holm"] == 1.0
+    assert claims[3]["p"] is claims[3]["p_holm"] is None
 
 
-def test_three_seeds_are_too_few_for_a_verdict() -> None:
-    few = [row for row in ROWS if row["seed"] < 1003]
-    assert summarise_study(MEASURED, few)["claims"][0]["verdict"] == "too few seeds"
+def test_the_number_of_claims_counts() -> None:
+    """All seeds of a are higher than two thirds of b's: p is 0.02, three times that is not 0.05."""
+    rows = [
+        {**row, "return": 150.0 + row["seed"] - 1000 + (100.0 if row["seed"] % 3 else 0.0)}
+        if row["condition"] == "b" else {**row, "return": 200.0}
+        for row in ROWS
+    ]  # fmt: skip
+    alone = judge(CLAIMS[:1], rows)[0]
+    assert 3 * alone["p"] > 0.01 and alone["p"] == alone["p_holm"]
+    together = judge([CLAIMS[0]] * 3, rows)[0]
+    assert together["p_holm"] == pytest.approx(min(1.0, 3 * alone["p"]))
 
 
-def test_trials_that_are_all_alike_show_nothing_and_have_no_interval(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize(("seeds", "verdict"), [(7, "too few seeds"), (8, "supported")])
+def test_seven_seeds_are_too_few_for_a_verdict(seeds: int, verdict: str) -> None:
+    few = [row for row in ROWS if row["condition"] == "a" or row["seed"] < 1000 + seeds]
+    claim = judge(CLAIMS[:1], few)[0]
+    assert (claim["verdict"], claim["seeds"]) == (verdict, seeds)
+    assert claim["p"] < 0.01
+
+
+def test_conditions_of_the_same_runs_are_compared_run_by_run() -> None:
+    """Each run is a little better later, though runs differ by far more than that."""
+    rows = [
+        {"condition": name, "arm": "x", "seed": i, "status": "done", "return": 50.0 * i + add}
+        for name, add in (("late", 1.0), ("early", 0.0))
+        for i in range(8)
+    ]  # fmt: skip
+    apart = Claim("late is better", "return", more=("late",), less=("early",))
+    paired = dataclasses.replace(apart, paired=True)
+    assert judge([apart], rows)[0]["verdict"] == "not supported"
+    found = judge([paired], rows[:-1])[0]
+    assert (found["verdict"], found["seeds"]) == ("too few seeds", 7)
+    found = judge([paired], rows)[0]
+    assert found["verdict"] == "supported"
+    assert found["p"] == pytest.approx(2 / 2**8)
+    assert found["probability"]["low"] == pytest.approx(0.6756, abs=1e-4)
+
+
+def write(folder: Path, rows: Sequence[Row], points: Sequence[Row] = (), **settings: Any) -> str:
+    found = Collected(list(rows), list(points), settings)
+    return write_page(MEASURED, folder, found, {"command": "bipedal study toy"}).read_text()
+
+
+def test_trials_that_are_all_alike_show_nothing(tmp_path: Path) -> None:
     alike = [{**row, "return": 5.0} for row in ROWS]
-    claim = summarise_study(MEASURED, alike)["claims"][0]
-    assert (claim["verdict"], claim["probability"]) == ("not supported", None)
-    few = [row for row in alike if row["seed"] < 1003]
-    assert summarise_study(MEASURED, few)["claims"][0]["verdict"] == "too few seeds"
-    page = write_page(MEASURED, alike, [], "bipedal study toy", {}).read_text()
-    assert "| a is higher than b | **not supported** | no two trials differ |" in page
-    assert "| c is higher than a | **not measured** |  |" in page
+    claim = judge(CLAIMS, alike)[0]
+    assert (claim["verdict"], claim["p"]) == ("not supported", 1.0)
+    page = write(tmp_path, alike)
+    assert (
+        "| a is higher than b | **not supported** | 8 | 0.50 [0.25, 0.75] | 1.00 | 1.00 |" in page
+    )
+    assert "| c is higher than a | **not measured** | 0 |  |  |  |" in page
+    assert "| a | 8 | 5.0 | 100 % [68 %, 100 %] |" in page
 
 
 def test_estimates_and_failures_by_condition() -> None:
@@ -62,30 +116,59 @@ def test_estimates_and_failures_by_condition() -> None:
     assert (found["b"]["done"], found["b"]["failed"]) == (8, 1)
 
 
+def test_an_interval_stays_where_its_measure_can_be() -> None:
+    rows = [{**row, "return": 0.1 * (row["seed"] - 1000)} for row in ROWS]
+    free = Measure("return", "return")
+    bound = dataclasses.replace(free, bounds=(0.2, 0.6))
+    ends = []
+    for measure in (free, bound):
+        study = dataclasses.replace(MEASURED, measures=(measure,))
+        found = summarise_study(study, rows)["conditions"]["a"]["return"]
+        ends.append((found["low"], found["high"]))
+    assert (ends[0][0] < 0.2 and ends[0][1] > 0.6 - 1e-9) or ends[0] != ends[1]
+    assert ends[1] == (max(0.2, ends[0][0]), min(0.6, ends[0][1]))
+
+
 def test_what_no_trial_reached_has_no_estimate() -> None:
     rows: list[Row] = [{**ROWS[0], "return": None}]
     assert summarise_study(MEASURED, rows)["conditions"]["a"]["return"] is None
 
 
-def test_a_page_tells_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_page_tells_all(tmp_path: Path) -> None:
     points: list[Row] = [
         {"arm": arm, "seed": seed, "timesteps": t, "seconds": t / 10, "return": t * 2.0}
         for arm in ("a", "b") for seed in (1000, 1001) for t in (1, 5, 9)
     ]  # fmt: skip
-    page = write_page(MEASURED, [*ROWS, FAILED], points, "bipedal study toy", {}).read_text()
-    folder = Path("results/studies/toy")
+    made = {"configuration": "sha256:ab", "commit": "c0ffee+"}
+    rows = [{**row, **made} for row in (*ROWS, FAILED)]
+    folder = tmp_path / "toy"
+    page = write(folder, rows, points, **{"sha256:ab": {"epochs": 3}})
     assert {path.name for path in folder.iterdir()} == {
         "README.md", "trials.csv", "curves.csv", "summary.json", "conditions.png", "gait.png",
-        "curves.png",
+        "curves.png", "configurations.json",
     }  # fmt: skip
-    assert "| a is higher than b | **supported** | 1.00 [1.00, 1.00] |" in page
-    assert "| c is higher than a | **not measured** |  |" in page
+    verdict = "| a is higher than b | **supported** | 8 | 1.00 [0.76, 1.00] | 2e-04 | 5e-04 |"
+    assert verdict in page
+    assert "Holm's correction for the number of claims, 3." in page
+    assert "commit: c0ffee+." in page
+    assert json.loads((folder / "configurations.json").read_text())["sha256:ab"] == {"epochs": 3}
     assert "| a | 8 | 203.5 [" in page
     assert "100 % [68 %, 100 %]" in page
     assert "| b | 100.0 | 101.0 |" in page
     assert page.count("failed |") == 1
     assert "`bipedal study toy`" in page
     assert (folder / "trials.csv").read_text().count("\n") == 1 + 17
-    again = write_page(MEASURED, [*ROWS, FAILED], points, "bipedal study toy", {}).read_text()
-    assert again == page
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    write(folder, rows, points, **{"sha256:ab": {"epochs": 3}})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_page_of_old_tables_says_what_it_does_not_know(tmp_path: Path) -> None:
+    assert "before configurations and commits were recorded" in write(tmp_path, ROWS)
+
+
+def test_a_study_without_claims_has_no_verdict(tmp_path: Path) -> None:
+    study = dataclasses.replace(MEASURED, claims=())
+    made = {"command": "bipedal study toy"}
+    page = write_page(study, tmp_path, Collected(list(ROWS), [], {}), made).read_text()
+    assert "Verdict" not in page
