@@ -7,6 +7,9 @@ one or two terrain steps high, a pit three or four wide, stairs go up or down): 
 how many crossed, how many of those that were not ended in a fall and how many in the time limit.
 Of each fall: before, over or behind the obstacle's middle, nose or back first, and how fast the
 robot was half a second earlier. Writes results/falls-NAME.csv.
+
+It looks at one model that is there already: nothing trains, there are no seeds to compare and no
+claim to judge, so it is no study.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ The batch is as large as the environments ask for, at least the preset's; miniba
 preset's.
 
 `long`: 20 million timesteps, annealed over all of them, to the end even when solved; a row every
-million timesteps with the clock, the resident memory and the best evaluation so far. What it
-learns in that time is the best that this project's PPO has to show.
+million timesteps with the clock, the resident memory and the best evaluation so far. It asks
+whether a long run slows down or takes more and more memory, which one seed can tell; how well
+presets learn is asked over seeds by `bipedal study seeds`.
 """
 
 from __future__ import annotations

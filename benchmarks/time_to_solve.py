@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import importlib.metadata
 import json
 import os
@@ -44,7 +43,8 @@ import torch
 from bipedal.checkpoint import load_model
 from bipedal.evaluation.episode import run_episode
 from bipedal.processes import usable_cores
-from bipedal.tables import write_table
+from bipedal.studies.figures import draw_curves
+from bipedal.tables import read_table, write_table
 
 sys.path.insert(0, str(Path(__file__).parent))
 import peers
@@ -182,45 +182,19 @@ def levels_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Seconds and timesteps at which each level was first reached; None where it was not."""
     found: dict[str, Any] = {}
     for level in LEVELS:
-        first = next((row for row in rows if float(row["mean_return"]) >= level), None)
-        found[str(level)] = first and {
-            "seconds": float(first["seconds"]),
-            "timesteps": int(first["timesteps"]),
-        }
+        first = next((row for row in rows if row["mean_return"] >= level), None)
+        found[str(level)] = first and {name: first[name] for name in ("seconds", "timesteps")}
     return found
 
 
 def draw(rows: list[dict[str, Any]]) -> None:
-    """Return against wall clock and against timesteps."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True, layout="constrained")
-    present = [name for name in CONTENDERS if any(row["contender"] == name for row in rows)]
-    for number, name in enumerate(present):
-        seeds = sorted({int(row["seed"]) for row in rows if row["contender"] == name})
-        for seed in seeds:
-            points = [r for r in rows if r["contender"] == name and int(r["seed"]) == seed]
-            for axis, column in zip(axes, ("seconds", "timesteps"), strict=True):
-                axis.plot(
-                    [float(point[column]) for point in points],
-                    [float(point["mean_return"]) for point in points],
-                    color=f"C{number}",
-                    alpha=1.0 if len(seeds) == 1 else 0.6,
-                    linewidth=1.4,
-                    label=CONTENDERS[name] if seed == seeds[0] else None,
-                )
-    for axis, label in zip(axes, ("wall clock, s", "timesteps"), strict=True):
-        axis.axhline(300, color="0.5", linewidth=0.8, linestyle=":")
-        axis.set_xscale("log")
-        axis.set_xlabel(label)
-        axis.grid(alpha=0.25)
-    axes[0].set_ylabel("mean return of the greedy policy")
-    lines, labels = axes[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside lower center", ncols=5, fontsize=9, frameon=False)
-    figure.savefig(FIGURE, dpi=110)
+    """Return against timesteps and against wall clock."""
+    groups = {
+        label: [{**row, "return": row["mean_return"]} for row in rows if row["contender"] == name]
+        for name, label in CONTENDERS.items()
+    }
+    figure = draw_curves({label: points for label, points in groups.items() if points})
+    figure.savefig(FIGURE, dpi=100, metadata={"Software": None})
 
 
 def main() -> None:
@@ -234,8 +208,7 @@ def main() -> None:
     args = parser.parse_args()
     rows: list[dict[str, Any]] = []
     if TABLE.exists():
-        with open(TABLE, newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = read_table(TABLE)
     summary = json.loads(SUMMARY.read_text()) if SUMMARY.exists() else {"runs": {}}
     summary["machine"] = f"{usable_cores()} cores, {processor()}, {platform.system()}"
     with ProcessPoolExecutor(usable_cores()) as pool:
@@ -243,9 +216,7 @@ def main() -> None:
             for seed in args.seeds:
                 facts = train(name, seed, args.budget, args.snapshots)
                 scored = score(name, seed, facts.pop("launched"), args.episodes, pool)
-                rows = [
-                    r for r in rows if (r["contender"], int(r["seed"])) != (name, seed)
-                ] + scored
+                rows = [r for r in rows if (r["contender"], r["seed"]) != (name, seed)] + scored
                 summary["runs"][f"{name}-{seed}"] = {
                     **facts,
                     "budget_seconds": args.budget,
