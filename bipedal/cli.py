@@ -207,9 +207,13 @@ def study(arguments: Sequence[str]) -> None:
     args = _parse(StudyArguments, "study", arguments)
     from bipedal.studies.runner import rewrite_page, run_study
 
-    options = vars(args)
-    page_only = options.pop("page_only")
-    print(rewrite_page(args.name, args.out) if page_only else run_study(**options))
+    if args.page_only:
+        if args != StudyArguments(args.name, args.out, page_only=True):
+            raise UserError("--page-only goes with --out and nothing else")
+        print(rewrite_page(args.name, args.out))
+    else:
+        options = {name: value for name, value in vars(args).items() if name != "page_only"}
+        print(run_study(**options))
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {

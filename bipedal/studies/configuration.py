@@ -27,15 +27,10 @@ def settings_of(study: Study, arm: str, timesteps: int, cores: int) -> Settings:
         "timesteps": timesteps,
         "cores": cores,
         **study.configure(arm, timesteps),
-        "versions": versions_of(study),
+        "versions": {name: version(name) for name in (*PACKAGES, *study.requires)},
     }
     plain: Settings = json.loads(json.dumps(settings))  # tuples become the lists they are read as
     return plain
-
-
-def versions_of(study: Study) -> dict[str, str]:
-    """Installed versions of the packages that can change a trial's numbers."""
-    return {name: version(name) for name in (*PACKAGES, *study.requires)}
 
 
 def fingerprint(settings: Settings) -> str:

@@ -57,9 +57,9 @@ class Collected(NamedTuple):
     """Full configurations by their hash."""
 
 
-def trial_of(folders: Folders, arm: str, seed: int, timesteps: int) -> Trial:
-    """A trial and its folder."""
-    return Trial(arm, seed, timesteps, folders.trials / arm / str(seed))
+def folder_of(folders: Folders, arm: str, seed: int) -> Path:
+    """A trial's folder."""
+    return folders.trials / arm / str(seed)
 
 
 def write_record(trial: Trial, record: Record) -> None:
@@ -88,7 +88,7 @@ def find_records(study: Study, folders: Folders) -> list[tuple[Trial, Record]]:
     paths = folders.trials.glob("*/*")
     seeds = sorted({int(path.name) for path in paths if path.name.isdecimal()})
     trials = [
-        trial_of(folders, arm, seed, timesteps=0)
+        Trial(arm, seed, 0, folder_of(folders, arm, seed))
         for seed, arm in itertools.product(seeds, study.arms)
     ]
     return [(trial, record) for trial in trials if (record := read_record(trial))]
@@ -135,22 +135,15 @@ def read_published(folders: Folders) -> tuple[Collected, dict[str, Any]]:
 
 
 def published_records(folders: Folders) -> list[tuple[Trial, Record]]:
-    """Records of the trials in the published tables, for a study whose folders are gone.
-
-    `UserError` for tables from before configurations were recorded.
-    """
+    """Records of the trials in the published tables, for a study whose folders are gone."""
     (rows, points, settings), _ = read_published(folders)
     found = []
     for arm, seed in dict.fromkeys((row["arm"], row["seed"]) for row in rows):
         own = [row for row in rows if (row["arm"], row["seed"]) == (arm, seed)]
-        if own[0].get("configuration") not in settings:
-            raise UserError(
-                f"{folders.page} does not say with which configuration its trials were run, so "
-                "new ones cannot be added to it: choose another --out"
-            )
         record: Record = {"status": own[0]["status"]}
-        record |= {name: own[0].get(name) for name in ENDING if own[0].get(name) is not None}
-        record |= {"commit": own[0].get("commit"), "settings": settings[record["configuration"]]}
+        record |= {name: own[0][name] for name in ENDING if own[0].get(name) is not None}
+        if record.get("configuration") in settings:
+            record["settings"] = settings[record["configuration"]]
         if record["status"] == "done":
             record["rows"] = [_without(row, (*COMMON, *ENDING)) for row in own]
             record["curve"] = [
@@ -158,7 +151,7 @@ def published_records(folders: Folders) -> list[tuple[Trial, Record]]:
                 for point in points
                 if (point["arm"], point["seed"]) == (arm, seed)
             ]
-        found.append((trial_of(folders, arm, seed, timesteps=0), record))
+        found.append((Trial(arm, seed, 0, folder_of(folders, arm, seed)), record))
     return found
 
 
@@ -169,9 +162,17 @@ def _without(row: Row, names: Sequence[str]) -> Row:
 def check_same(
     records: Sequence[tuple[Trial, Record]], settings: Mapping[str, Settings], where: Path
 ) -> None:
-    """`UserError` if a record was run with another configuration than its arm has now."""
+    """`UserError` if a trial was run with another configuration than its arm has now.
+
+    So it is if nobody knows with which: before configurations were recorded.
+    """
     for trial, record in records:
-        now = settings[trial.arm]
+        if "settings" not in record:
+            raise UserError(
+                f"{where} does not say with which configuration its trials were run, so new ones "
+                "cannot be added: choose another --out, or remove it"
+            )
+        now = settings.get(trial.arm, {})
         if record["configuration"] != fingerprint(now):
             difference = describe_difference(record["settings"], now)
             raise UserError(

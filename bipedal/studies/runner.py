@@ -33,13 +33,13 @@ from bipedal.studies.records import (
     check_same,
     collect,
     find_records,
+    folder_of,
     folders_of,
     has_tables,
     is_done,
     published_records,
     read_published,
     read_record,
-    trial_of,
     write_record,
 )
 from bipedal.studies.study import FIRST_SEED, Row, Study, Trial
@@ -65,22 +65,18 @@ class Plan:
             arm: settings_of(self.study, arm, self.timesteps, self.cores) for arm in self.study.arms
         }
 
-    @cached_property
-    def commit(self) -> str | None:
-        """Commit of the source."""
-        return git_commit()
-
     def trials(self) -> Iterator[Trial]:
         """All of them, seed by seed, so that an unfinished study has whole seeds."""
         for seed in range(self.first_seed, self.first_seed + self.seeds):
             for arm in self.arms:
-                yield trial_of(self.folders, arm, seed, self.timesteps)
+                folder = folder_of(self.folders, arm, seed)
+                yield Trial(arm, seed, self.timesteps, folder, self.cores)
 
 
 @contextmanager
 def open_plan(plan: Plan, *, resume: bool) -> Iterator[None]:
     """Hold the study's folder; `UserError` if it has trials that cannot be gone on with."""
-    folders = plan.folders
+    folders, settings = plan.folders, plan.settings  # refused before anything is written
     folders.trials.mkdir(parents=True, exist_ok=True)
     with lock_run(folders.trials):
         records, where = find_records(plan.study, folders), folders.trials
@@ -92,7 +88,7 @@ def open_plan(plan: Plan, *, resume: bool) -> Iterator[None]:
             )
         if adopted:
             records, where = published_records(folders), folders.page
-        check_same(records, plan.settings, where)
+        check_same(records, settings, where)
         if adopted:
             for trial, record in records:
                 trial.folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +127,7 @@ def _settle(plan: Plan, trial: Trial, executor: Executor) -> str:
     record = {
         "attempts": read_record(trial).get("attempts", 0) + 1,
         "configuration": fingerprint(settings),
-        "commit": plan.commit,
+        "commit": git_commit(),
         "settings": settings,
     }
     shutil.rmtree(trial.folder, ignore_errors=True)
@@ -139,8 +135,8 @@ def _settle(plan: Plan, trial: Trial, executor: Executor) -> str:
     write_record(trial, {**record, "status": "running"})
     try:
         result = executor.run(plan.study.name, trial)
-        if result.pop("versions") != settings["versions"]:
-            raise TrialFailedError("it ran with other versions of packages than this machine has")
+        if result["configuration"] != record["configuration"]:  # on a cluster, or edited meanwhile
+            raise TrialFailedError("it ran with other packages or source than the study began with")
     except TrialFailedError as error:
         write_record(trial, {**record, "status": "failed", "error": str(error)[:300]})
         return f"failed, {error}"

@@ -76,7 +76,8 @@ def launch(config: TrainConfig, trial: Trial, start: Path | None) -> Path:
         command = [sys.executable, "-m", "bipedal.cli", "train", *options]
         code = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=errors).returncode
     if code:
-        raise RunFailedError(f"exit code {code}: {log.read_text().strip().splitlines()[-1:]}")
+        said = log.read_text(errors="replace").strip().splitlines()
+        raise RunFailedError(f"exit code {code}: {said[-1] if said else 'it said nothing'}")
     return run_dir
 
 

@@ -28,6 +28,8 @@ class Trial(NamedTuple):
     """Budget of training, in timesteps."""
     folder: Path
     """Its own, empty: whatever it leaves there is kept."""
+    cores: int = 1
+    """That it has to itself."""
 
 
 class Result(NamedTuple):

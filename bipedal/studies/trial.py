@@ -25,21 +25,22 @@ RESULT = "result.json"
 
 
 def run_trial(name: str, trial: Trial) -> dict[str, Any]:
-    """Run a trial in this process; returns its rows, its curve, its seconds and the versions."""
+    """Run a trial in this process; returns its rows, its curve, its seconds and its hash."""
     import torch
 
     from bipedal.studies import find_study
-    from bipedal.studies.configuration import versions_of
+    from bipedal.studies.configuration import fingerprint, settings_of
 
     torch.set_num_threads(1)  # a trial's operations are small
     study = find_study(name)
+    settings = settings_of(study, trial.arm, trial.timesteps, trial.cores)
     began = time.monotonic()
     rows, curve = study.trial(trial)
     return {
         "rows": [{"condition": trial.arm, **row} for row in rows],
         "curve": [dict(row) for row in curve],
         "seconds": round(time.monotonic() - began, 2),
-        "versions": versions_of(study),
+        "configuration": fingerprint(settings),
     }
 
 
@@ -55,9 +56,10 @@ def main() -> None:
     """Run the trial that the arguments name."""
     name, arm, seed, timesteps, folder, cores = sys.argv[1:]
     threading.Thread(target=_leave_with_the_study, daemon=True).start()
+    own = [int(core) for core in cores.split(",")]
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
-    result = run_trial(name, Trial(arm, int(seed), int(timesteps), Path(folder)))
+        os.sched_setaffinity(0, own)
+    result = run_trial(name, Trial(arm, int(seed), int(timesteps), Path(folder), len(own)))
     (Path(folder) / RESULT).write_text(json.dumps(result))
 
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from bipedal.cli import main
 from bipedal.errors import RunFailedError, UserError
 from bipedal.studies import find_study
-from bipedal.studies.configuration import versions_of
+from bipedal.studies.configuration import fingerprint, settings_of
 from bipedal.studies.executors import LocalExecutor, RayExecutor, TrialFailedError
 from bipedal.studies.page import write_page
 from bipedal.studies.records import Collected, Folders, collect, folders_of
@@ -42,7 +43,6 @@ class Fake:
         self.ran: list[tuple[str, int]] = []
         self.failing: set[tuple[str, int]] = set()
         self.stop_at: int | None = None
-        self.versions = versions_of(STUDY)
 
     def run(self, name: str, trial: Trial) -> dict[str, Any]:
         if len(self.ran) == self.stop_at:
@@ -54,7 +54,9 @@ class Fake:
             "rows": [{"condition": trial.arm, "return": float(trial.seed)}],
             "curve": [{"timesteps": 1, "seconds": 1.0, "return": 2.0}],
             "seconds": 1.0,
-            "versions": dict(self.versions),
+            "configuration": fingerprint(
+                settings_of(STUDY, trial.arm, trial.timesteps, trial.cores)
+            ),
         }
 
     def close(self) -> None: ...
@@ -182,15 +184,24 @@ def test_another_commit_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len({row["configuration"] for row in collect(STUDY, FOLDERS).rows}) == 1
 
 
-def test_a_machine_with_other_versions_fails_its_trial() -> None:
-    fake = Fake()
-    fake.versions = {**fake.versions, "torch": "1.0"}
-    run_all(make_plan(seeds=1), fake)
-    for row in collect(STUDY, FOLDERS).rows:
-        assert (row["status"], row["error"].split()[:4]) == (
-            "failed",
-            ["it", "ran", "with", "other"],
-        )
+def test_a_trial_that_ran_with_something_else_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source was edited meanwhile, or a cluster's machine has other packages."""
+    plan = make_plan(seeds=1)
+    with open_plan(plan, resume=False):
+        monkeypatch.setitem(EPOCHS, "a", 3)
+        run_plan(plan, Fake())
+    other, same = collect(STUDY, FOLDERS).rows
+    assert (other["status"], same["status"]) == ("failed", "done")
+    assert "other packages or source" in other["error"]
+
+
+def test_records_of_before_configurations_were_known_stay_out() -> None:
+    run_all(PLAN)
+    path = FOLDERS.trials / "a" / "1000" / "trial.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({name: record[name] for name in ("status", "attempts", "rows")}))
+    with pytest.raises(UserError, match="does not say with which configuration"):
+        run_all(make_plan(), resume=True)
 
 
 def test_arms_of_an_earlier_call_stay_on_the_page() -> None:
@@ -259,6 +270,14 @@ def test_published_trials_without_a_configuration_stay_out() -> None:
         run_all(make_plan(), resume=True)
 
 
+def test_published_trials_of_an_arm_that_is_gone_stay_out() -> None:
+    run_all(PLAN)
+    publish()
+    fewer = dataclasses.replace(STUDY, arms=("a",))
+    with pytest.raises(UserError, match="cannot be mixed"):
+        run_all(make_plan(fewer), resume=True)
+
+
 def test_published_tables_are_not_written_over() -> None:
     run_all(PLAN)
     publish()
@@ -322,6 +341,24 @@ def test_what_cannot_be_asked_gets_a_sentence(options: dict[str, Any], sentence:
     with pytest.raises(UserError, match=sentence):
         run_study(**{"name": "kneeling", **options})
     assert not Path("runs").exists()
+
+
+def test_a_page_alone_takes_no_other_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "kneeling", "--page-only", "--resume"]) == 2
+    assert "--page-only goes with --out and nothing else" in capsys.readouterr().err
+    assert main(["study", "kneeling", "--page-only", "--out", "nowhere"]) == 2
+    assert "nowhere holds no tables of a study" in capsys.readouterr().err
+
+
+def test_the_help_has_a_line_an_option(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["study", "--help"]) == 0
+    box = capsys.readouterr().out.split(" options ")[1].splitlines()[1:]
+    lines = [line.strip("│ ") for line in box if set(line) - set("╰─╯- ")]
+    assert len(lines) == 11
+    assert all(line.startswith("-") for line in lines), lines
 
 
 def test_a_trial_that_raises_fails_with_its_last_words() -> None:
