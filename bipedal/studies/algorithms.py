@@ -240,7 +240,7 @@ STUDY = Study(
     trial=run,
     configure=configure,
     timesteps=1_000_000,
-    seeds=5,
+    seeds=8,
     measures=(
         Measure("best", "best snapshot"),
         *(Measure(f"at_{at}", f"{at // 1000}k timesteps") for at in TIMESTEPS),

@@ -78,7 +78,7 @@ STUDY = Study(
     trial=run,
     configure=configure,
     timesteps=SEED.total_timesteps,
-    seeds=4,
+    seeds=8,
     measures=(
         Measure("training_return", "return in training"),
         Measure("return", "greedy return"),

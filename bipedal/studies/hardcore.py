@@ -105,7 +105,7 @@ STUDY = Study(
     trial=run,
     configure=configure,
     timesteps=3_000_000,
-    seeds=5,
+    seeds=8,
     measures=SCORE_MEASURES,
     claims=tuple(
         Claim(f"{text}: {what}", what, more=more, less=less)

@@ -34,6 +34,7 @@ from bipedal.studies import (
     seeds,
 )
 from bipedal.studies.study import Trial
+from bipedal.studies.summary import FEWEST_SEEDS
 from bipedal.studies.training import budgeted
 from bipedal.tables import read_table, write_table
 
@@ -68,6 +69,7 @@ def test_a_study_is_whole(name: str) -> None:
     study = find_study(name)
     assert study.name == name
     assert study.title and study.claimed and study.method
+    assert study.seeds >= FEWEST_SEEDS
     for claim in study.claims:
         assert set(claim.more) | set(claim.less) <= set(study.shown), claim.text
         assert claim.measure in [measure.column for measure in study.measures]
