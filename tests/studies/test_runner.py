@@ -381,10 +381,9 @@ def study_command(*more: str) -> list[str]:
 
 
 def comparable(rows: Sequence[Row]) -> list[Row]:
-    """All but the clock, and how often it took."""
-    return [
-        {name: row[name] for name in row if name not in ("seconds", "attempts")} for row in rows
-    ]
+    """All but the clock, how often it took, and a source that somebody edits meanwhile."""
+    apart = ("seconds", "attempts", "commit")
+    return [{name: row[name] for name in row if name not in apart} for row in rows]
 
 
 def finished(folder: Path) -> dict[Path, str]:
