@@ -9,7 +9,7 @@ train: $(VENV)/installed
 	$(BIN)/bipedal train
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

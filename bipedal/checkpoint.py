@@ -61,9 +61,7 @@ def _to_bytes(contents: Mapping[str, Any]) -> bytes:
 
 
 def _statistics_to_bytes(normalizer: ObservationNormalizer) -> bytes:
-    statistics = GymnasiumRunningMeanStd(  # type: ignore[no-untyped-call]
-        shape=tuple(normalizer.mean.shape)
-    )
+    statistics = GymnasiumRunningMeanStd(shape=tuple(normalizer.mean.shape))
     statistics.mean = normalizer.mean.cpu().numpy().copy()
     statistics.var = normalizer.var.cpu().numpy().copy()
     statistics.count = float(normalizer.count)

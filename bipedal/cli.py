@@ -169,11 +169,6 @@ def info(arguments: Sequence[str]) -> None:
     _print(describe_model(args.model), args.json)
 
 
-def _default(words: str) -> Any:
-    """Say in a help text what stands for None."""
-    return tyro.conf.arg(help_behavior_hint=f"(default: {words})")
-
-
 @dataclass(frozen=True)
 class StudyArguments:
     """Run an experiment over many seeds; writes its tables, figures and verdicts below --out."""

@@ -156,7 +156,7 @@ def minibatches(size: int, minibatch_size: int, generator: torch.Generator) -> l
 def _step(optimizer: torch.optim.Optimizer, loss: Tensor, limit: float) -> None:
     """One gradient step with the global norm clipped to `limit`; refuses a non-finite one."""
     optimizer.zero_grad(set_to_none=False)  # in place: the gradient is one vector, see models.py
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], limit)
     if not torch.isfinite(norm):
         raise NonFiniteLossError(

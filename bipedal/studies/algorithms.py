@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from bipedal.checkpoint import Model, load_model, save_model
+from bipedal.checkpoint import load_model, save_model
 from bipedal.config import TrainConfig
-from bipedal.evaluation.episode import Policy, run_episode
-from bipedal.evaluation.score import FINAL_SEED
+from bipedal.evaluation.episode import Act, run_episode
 from bipedal.networks import Critic
+from bipedal.policy import Policy
 from bipedal.presets import DEFAULT
+from bipedal.seeds import FINAL_SEED
 from bipedal.studies.configuration import plain
 from bipedal.studies.grpo import GrpoConfig
 from bipedal.studies.study import Claim, Measure, Result, Study, Trial
-from bipedal.train import Progress, train
+from bipedal.train import train
+from bipedal.trainer import Progress
 from bipedal.walker import OBSERVATION_DIM
 
 SECONDS = 60.0
@@ -130,7 +132,7 @@ def read_off(curve: Sequence[Mapping[str, float]], column: str, at: float) -> fl
     return round(float(np.interp(at, places, [point["return"] for point in curve])), 2)
 
 
-Learned = tuple[list[tuple[int, float, Path]], Callable[[Path], Policy]]
+Learned = tuple[list[tuple[int, float, Path]], Callable[[Path], Policy | Act]]
 ROUNDS = 10
 """A learner ends, at the latest, after so many times a trial's timesteps."""
 
@@ -195,7 +197,7 @@ def _learn_grpo(trial: Trial) -> Learned:
     no_critic = Critic(OBSERVATION_DIM, hidden_sizes=(1,))
 
     def save(path: Path) -> None:
-        save_model(path, Model(learner.actor, no_critic, learner.normalizer, {}))
+        save_model(path, Policy(learner.actor, no_critic, learner.normalizer))
 
     snapshots = Snapshots(trial, save)
     learner.learn(ROUNDS * trial.timesteps, seconds_of(trial.arm), snapshots)

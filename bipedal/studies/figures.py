@@ -11,7 +11,7 @@ from bipedal.evaluation.score import interquartile_mean
 from bipedal.report.figures import GAIT_COLOURS
 from bipedal.studies.study import Row, Study
 from bipedal.studies.summary import estimate, values_of
-from bipedal.walker import reward_threshold
+from bipedal.walker import REWARD_THRESHOLD
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ MANY_LABELS = 10
 """With more of them than these the seeds are drawn fainter, and in twenty colours."""
 UNEQUAL = 4.0
 """Budgets that differ by more than this factor stand on a logarithmic axis."""
-SOLVED = reward_threshold("BipedalWalker-v3")
+SOLVED = REWARD_THRESHOLD
 Curve = np.ndarray
 """One seed: places and returns, (2, points)."""
 

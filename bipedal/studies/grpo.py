@@ -181,7 +181,7 @@ class Grpo:
                     log_ratio, advantages[:, part], valid[:, part], config.clip_range
                 )
                 self.optimizer.zero_grad(set_to_none=False)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], 0.5)
                 self.optimizer.step()
                 self.actor.project_log_std()

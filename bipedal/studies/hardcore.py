@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import nn
 
-from bipedal.checkpoint import Model, load_model, save_model
+from bipedal.checkpoint import load_model, save_model
 from bipedal.config import TrainConfig
 from bipedal.normalizer import ObservationNormalizer
+from bipedal.policy import Policy
 from bipedal.presets import DEFAULT, HARDCORE_FINETUNE
 from bipedal.studies.configuration import plain
 from bipedal.studies.study import Claim, Result, Study, Trial
@@ -76,11 +77,11 @@ def run(trial: Trial) -> Result:
     return train_and_score(trial, config, EPISODES)
 
 
-def changed_walker(change: str) -> Model:
+def changed_walker(change: str) -> Policy:
     """The pretrained walker without its statistics, or with a beginner's noise."""
     walker = load_model(START["init_from"])
     if change == WITHOUT_STATISTICS:
-        return replace(walker, normalizer=ObservationNormalizer((OBSERVATION_DIM,)))
+        return walker.with_normalizer(ObservationNormalizer((OBSERVATION_DIM,)))
     walker.actor.std_bounds = (BASE.std_min, BASE.std_max)
     nn.init.constant_(walker.actor.log_std, BASE.initial_log_std)
     return walker

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bipedal.checkpoint import Model, load_model
+from bipedal.checkpoint import load_model
 from bipedal.config import TrainConfig
-from bipedal.evaluation.episode import Statistics
+from bipedal.policy import Policy, Statistics
 from bipedal.presets import DEFAULT
 from bipedal.studies.configuration import plain, pretrained_digest
 from bipedal.studies.study import Claim, Measure, Result, Study, Trial
@@ -35,10 +35,10 @@ def run(trial: Trial) -> Result:
     run_dir = train_in(trial, config)
     model = load_model(run_dir)
 
-    def seen_through(other: Model) -> Model:
-        return replace(model, normalizer=other.normalizer)
+    def seen_through(other: Policy) -> Policy:
+        return model.with_normalizer(other.normalizer)
 
-    tried: list[tuple[str, Model, Statistics]] = [
+    tried: list[tuple[str, Policy, Statistics]] = [
         (SAVED, model, "saved"),
         (MISSING, model, "none"),
         (FRESH, model, "fresh"),

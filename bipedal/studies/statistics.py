@@ -44,7 +44,7 @@ def middle(values: Values) -> Estimate:
     normal samples, 95 % of skewed ones and of those with outliers, 94 % of uniform ones. One value,
     or equal ones, have no interval. Raises `ValueError` for no values.
     """
-    from scipy import stats  # type: ignore[import-untyped]
+    from scipy import stats
 
     count = len(values)
     if not count:

@@ -28,10 +28,12 @@ def run_trial(name: str, trial: Trial) -> dict[str, Any]:
     """Run a trial in this process; returns its rows, its curve, its seconds and its hash."""
     import torch
 
+    from bipedal.processes import keep_freed_memory
     from bipedal.studies import find_study
     from bipedal.studies.configuration import fingerprint, settings_of
 
     torch.set_num_threads(1)  # a trial's operations are small
+    keep_freed_memory()
     study = find_study(name)
     settings = settings_of(study, trial.arm, trial.timesteps, trial.cores)
     began = time.monotonic()

@@ -15,12 +15,14 @@ import pytest
 import torch
 from conftest import ModelMaker
 
-from bipedal.checkpoint import Model, load_model, save_model
+from bipedal.checkpoint import load_model, save_model
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.episode import run_episode
-from bipedal.evaluation.score import FINAL_SEED, evaluate
+from bipedal.evaluation.score import evaluate
+from bipedal.policy import Policy
 from bipedal.presets import DEFAULT, HARDCORE, HARDCORE_CAREFUL
+from bipedal.seeds import FINAL_SEED
 from bipedal.studies import (
     MODULES,
     algorithms,
@@ -168,9 +170,9 @@ def test_statistics_are_exchanged_and_nothing_else(
     models.mkdir()
     for seed, name in enumerate(("best_model", "checkpoint_100", "checkpoint_25")):
         save_model(models / f"{name}.pth", make_model(seed=seed))
-    tried: list[tuple[Model, str]] = []
+    tried: list[tuple[Policy, str]] = []
 
-    def score(model: Model, env_id: str, episodes: int, statistics: str) -> Any:
+    def score(model: Policy, env_id: str, episodes: int, statistics: str) -> Any:
         tried.append((model, statistics))
         return pretend(episodic_return=float(len(tried)))
 
@@ -333,7 +335,7 @@ def test_levers_are_taken_away_one_at_a_time(
 # Seeds --------------------------------------------------------------------------------------------
 
 
-def write_run(run_dir: Path, model: Model, evaluations: Mapping[int, float], end: int) -> None:
+def write_run(run_dir: Path, model: Policy, evaluations: Mapping[int, float], end: int) -> None:
     """What is read of a run."""
     (run_dir / "saved_models").mkdir(parents=True)
     for name in ("best_model", "checkpoint_100", "checkpoint_25"):
