@@ -145,8 +145,10 @@ def _score(config: TrainConfig, run_dir: Path) -> None:
         description="scoring the best model",
     ).to_json()
     atomic_write((run_dir / "score.json", json.dumps(score, indent=2).encode()))
+    interval = score["interval_return"]
+    bounds = "" if interval is None else f" [{interval[0]:.1f}, {interval[1]:.1f}]"
     say(
-        f"best model: mean return {score['mean_return']:.1f} over {score['episodes']} fresh "
-        f"episodes ({'solved' if score['solved'] else 'not solved'}), falls in "
+        f"best model: mean return {score['mean_return']:.1f}{bounds} over {score['episodes']} "
+        f"fresh episodes ({'solved' if score['solved'] else 'not solved'}), falls in "
         f"{score['fall_rate']:.0%}, {score['mean_speed']:.2f} m/s, {score['gait']['class']}"
     )

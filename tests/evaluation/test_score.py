@@ -16,7 +16,13 @@ from bipedal.engines.reference import make_env
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.episode import run_episode
 from bipedal.evaluation.gait import GaitClass
-from bipedal.evaluation.score import Evaluation, evaluate, interquartile_mean, worker_pool
+from bipedal.evaluation.score import (
+    Evaluation,
+    evaluate,
+    interquartile_mean,
+    mean_interval,
+    worker_pool,
+)
 from bipedal.history import FrameStack
 from bipedal.networks import Activation, Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
@@ -219,3 +225,17 @@ def test_an_independent_script_finds_the_same_score(
     )
     ours = evaluate(load_model(path), env_id, episodes=3).mean_return
     assert float(answer.stdout) == pytest.approx(ours, abs=1e-6)
+
+
+@pytest.mark.parametrize("n", [5, 6, 10, 30, 100, 1000])
+def test_the_interval_of_a_mean_is_students(n: int) -> None:
+    values = np.random.default_rng(n).normal(300.0, 12.0, n)
+    interval = mean_interval(values)
+    assert interval is not None
+    expected = stats.t.interval(0.95, n - 1, values.mean(), stats.sem(values))
+    assert interval == pytest.approx(expected, abs=0.002 * (expected[1] - expected[0]))
+
+
+def test_a_few_episodes_have_no_interval(clumsy: Policy) -> None:
+    assert mean_interval(np.array([1.0, 2.0, 3.0, 4.0])) is None
+    assert evaluate(clumsy, "BipedalWalker-v3", episodes=1).to_json()["interval_return"] is None
