@@ -176,7 +176,8 @@ class StudyArguments:
     name: Annotated[str, Positional("NAME")]
     """One of dynamics, kneeling, statistics, algorithms, hardcore, hardcore-levers, seeds."""
     out: Annotated[Path | None, Metavar("DIR")] = None
-    """Directory of the study, by default below results/ in the repository and runs/ elsewhere."""
+    """Its directory (below results/ or runs/). By default results/studies/NAME in the repository,
+    and runs/studies/NAME elsewhere."""
     seeds: int | None = None
     """Number of seeds, by default the study's."""
     first_seed: int = 1000
@@ -184,17 +185,17 @@ class StudyArguments:
     arms: tuple[str, ...] = ()
     """Only these arms, by default all."""
     timesteps: int | None = None
-    """Timesteps of training in a trial, by default the study's."""
+    """Training of a trial, by default the study's."""
     jobs: int | None = None
     """Trials at once, by default as many as fit."""
     cores: int = 1
     """Cores of each trial."""
     address: str | None = None
-    """Ray cluster to run the trials on, or "local" to start one here."""
+    """Ray cluster, or "local" to start one here."""
     resume: bool = False
     """Run what is not done yet."""
     page_only: bool = False
-    """Make the page anew from its tables, without a trial."""
+    """Make the page anew from its tables."""
 
 
 def study(arguments: Sequence[str]) -> None:

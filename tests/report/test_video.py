@@ -223,13 +223,12 @@ def test_bad_arguments_are_the_users_mistake(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_needs_no_screen_no_torch_and_keeps_standard_output_clean(tmp_path: Path) -> None:
+def test_needs_no_screen_and_keeps_standard_output_clean(tmp_path: Path) -> None:
     script = (
         "import sys, numpy as np; from pathlib import Path;"
         "from bipedal.report.video import record_episode;"
         "record_episode(lambda _: np.zeros(4, np.float32), 'BipedalWalker-v3', 1,"
         f" Path({str(tmp_path / 'walk.mp4')!r}), 0.1);"
-        "assert 'torch' not in sys.modules"
     )
     hidden = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER", "PYGAME_HIDE_SUPPORT_PROMPT")
     environment = {key: value for key, value in os.environ.items() if key not in hidden}
