@@ -1,93 +1,99 @@
-"""Threads that take an engine through a step: all of the step or none of it.
-
-Python raises KeyboardInterrupt in the main thread, between any two of its operations, so a step
-that the main thread shares out among threads could be left half done. Here it hands the whole step
-over in one operation and waits. Whatever interrupts the wait, the step is completed.
-"""
+"""Threads that take an engine through a step: all of the step or none of it."""
 
 from __future__ import annotations
 
+import signal
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from queue import SimpleQueue
+from types import FrameType
 
 Job = Callable[[], None]
 
 
-class _Step:
-    """A list of jobs, done side by side, and what came of them."""
-
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self.jobs = jobs
-        self.answers: SimpleQueue[BaseException | None] = SimpleQueue()
-        self.error: BaseException | None = None
-        self.finished = False
-        self.over: SimpleQueue[None] = SimpleQueue()
-
-    def do(self, job: Job) -> None:
-        """Do one of the jobs."""
-        try:
-            job()
-        except BaseException as error:
-            self.answers.put(error)
-        else:
-            self.answers.put(None)
-
-
 class Crew:
-    """A leader and its helpers, each a thread of its own; every thread does at most one job.
+    """The caller's thread and some helpers; each does at most one job of a step.
 
-    The threads end with `close`, or when nobody holds the crew any more.
+    The helpers end with `close`, or when nobody holds the crew any more.
     """
 
     def __init__(self, threads: int) -> None:
-        """Start the threads."""
-        self._steps: SimpleQueue[_Step | None] = SimpleQueue()
-        threading.Thread(target=_lead, args=(self._steps, threads - 1), daemon=True).start()
-        self._end = weakref.finalize(self, self._steps.put, None)
+        """Start the helpers: one thread less than `threads`."""
+        self._inboxes = [SimpleQueue[Job | None]() for _ in range(threads - 1)]
+        self._answers = SimpleQueue[Exception | None]()
+        self._busy = False
+        for inbox in self._inboxes:
+            threading.Thread(target=_help, args=(inbox, self._answers), daemon=True).start()
+        self._end = weakref.finalize(self, _dismiss, self._inboxes)
 
     def run(self, jobs: Sequence[Job]) -> None:
-        """Do all jobs, at most one a thread, and wait; raises what one of them raised.
+        """Do all jobs, at most one a thread, the first in this one; raises what one of them raised.
 
-        Raises `ValueError` after `close`.
+        Ctrl-C is answered when all are done, so that no environment is a step ahead of another; a
+        second one breaks the step off. Raises `ValueError` after `close`, and `RuntimeError` after
+        a step that was broken off.
         """
         if not self._end.alive:
             raise ValueError("the engine is closed")
-        step = _Step(jobs)
-        self._steps.put(step)
-        try:
-            step.over.get()
-        except BaseException:
-            if not step.finished:
-                step.over.get()
-            raise
-        if step.error is not None:
-            raise step.error
+        if self._busy:
+            raise RuntimeError("a step of this engine was broken off: close it and make another")
+        with interrupts_deferred():
+            self._busy = True
+            for inbox, job in zip(self._inboxes, jobs[1:], strict=False):
+                inbox.put(job)
+            errors = [_do(jobs[0])]
+            errors += [self._answers.get() for _ in jobs[1:]]
+            self._busy = False
+        for error in errors:
+            if error is not None:
+                raise error
 
     def close(self) -> None:
-        """End the threads once they have done what they were given."""
+        """End the helpers once they have done what they were given."""
         self._end()
 
 
-def _lead(steps: SimpleQueue[_Step | None], helpers: int) -> None:
-    """Take one step after another, with the helpers, until there are no more."""
-    inboxes = [SimpleQueue[tuple[_Step, Job] | None]() for _ in range(helpers)]
-    for inbox in inboxes:
-        threading.Thread(target=_help, args=(inbox,), daemon=True).start()
-    while (step := steps.get()) is not None:
-        for inbox, job in zip(inboxes, step.jobs[1:], strict=False):
-            inbox.put((step, job))
-        step.do(step.jobs[0])
-        answers = [step.answers.get() for _ in step.jobs]
-        step.error = next((error for error in answers if error is not None), None)
-        step.finished = True
-        step.over.put(None)
+def _do(job: Job) -> Exception | None:
+    try:
+        job()
+    except Exception as error:
+        return error
+    return None
+
+
+def _help(inbox: SimpleQueue[Job | None], answers: SimpleQueue[Exception | None]) -> None:
+    while (job := inbox.get()) is not None:
+        answers.put(_do(job))
+
+
+def _dismiss(inboxes: Sequence[SimpleQueue[Job | None]]) -> None:
     for inbox in inboxes:
         inbox.put(None)
 
 
-def _help(inbox: SimpleQueue[tuple[_Step, Job] | None]) -> None:
-    while (work := inbox.get()) is not None:
-        step, job = work
-        step.do(job)
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Answer the first Ctrl-C after the `with` block, and a second one at once.
+
+    Python answers a signal in the main thread, between any two of its operations: by default it
+    raises KeyboardInterrupt there. In other threads there is nothing to defer.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked: list[tuple[int, FrameType | None]] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        asked.append((number, frame))
+        if len(asked) > 1 and callable(before):
+            before(number, frame)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked and callable(before):
+        before(*asked[0])

@@ -170,6 +170,7 @@ class WarpEngine:
         arrays = fields(self._outcome)
         self._step = Step(*(wp.to_torch(arrays[name])[:num_envs] for name in Step._fields))
         self._action = wp.to_torch(self._actions)[:num_envs]
+        self._views: dict[str, npt.NDArray[Any]] = {}
         self._closed = False
         self._overflow = wp.to_torch(self.walkers.overflow)
         self.started = False
@@ -319,19 +320,28 @@ class WarpEngine:
         The next episode begins in the step in which the last one ends.
         """
         index = self._checked(rows)
-        body = self.walkers.body.numpy()[index]
-        contact = self.walkers.contact.numpy()[index]
-        count = self.walkers.contact_count.numpy()[index]
-        real = (contact["touching"] == 1) & (np.arange(contact.shape[1]) < count[:, None])
+        body, contact = self._read("body")[index], self._read("contact")
+        touching, owner = contact["touching"][index], contact["body"][index]
+        count = self._read("contact_count")[index, None]
+        real = (touching == 1) & (np.arange(contact.shape[1]) < count)
         numbers = np.arange(NUM_BODIES)[:, None]
         return Kinematics(
             center=body["center"],
             angle=body["angle"],
             velocity=body["velocity"],
             spin=body["spin"],
-            touching=(real[:, None] & (contact["body"][:, None] == numbers)).any(axis=2),
-            torque=self.walkers.joint.numpy()["motor_impulse"][index] / np.float32(DT),
+            touching=(real[:, None] & (owner[:, None] == numbers)).any(axis=2),
+            torque=(self._read("joint")["motor_impulse"][index] / DT).astype(np.float32),
         )
+
+    def _read(self, name: str) -> npt.NDArray[Any]:
+        """An array of the walkers: on a CPU the engine's own memory, elsewhere a copy."""
+        if not self._on_cpu:
+            array: npt.NDArray[Any] = getattr(self.walkers, name).numpy()
+            return array
+        if name not in self._views:  # making one takes a while
+            self._views[name] = getattr(self.walkers, name).numpy()
+        return self._views[name]
 
     def poses(self) -> npt.NDArray[np.float32]:
         """Centre of mass and angle of every body (N, 5, 3): m, m, rad.

@@ -70,13 +70,14 @@ def play_episodes(
     observation = engine.observation.to(policy.device)
     boxes = engine.boxes()
     parts = [range(first, first + share) for first in range(0, share * len(gains), share)]
-    recorders = [EngineRecorder(engine, part[:gaits]) for part in parts] if gaits else []
+    recorded_rows = [row for part in parts for row in part[:gaits]]
+    recorder = EngineRecorder(engine, recorded_rows) if recorded_rows else None
     returns, lengths, fell, distances = _empty_totals(engine)
     running = torch.ones_like(fell)
     while running.any():
         actions = player.act_batch(observation, gain=gain)
         step = engine.step(actions.to(engine.device))
-        for recorder in recorders:
+        if recorder is not None:
             recorder.record(step)
         returns += torch.where(running, step.reward, 0.0)
         lengths += running
@@ -89,7 +90,7 @@ def play_episodes(
         count_crossings(find_obstacles(standing), START_X + walked)
         for standing, walked in zip(boxes, distances.tolist(), strict=True)
     ]
-    recorded = [recorder.finish() for recorder in recorders] or [[] for _ in parts]
+    recorded = [] if recorder is None else recorder.finish()
     return [
         Episodes(
             returns[part.start : part.stop].cpu().numpy(),
@@ -97,9 +98,9 @@ def play_episodes(
             fell[part.start : part.stop].cpu().numpy(),
             distances[part.start : part.stop].cpu().numpy(),
             sum(crossings[part.start : part.stop], NONE),
-            [analyse(trajectory) for trajectory in trajectories],
+            [analyse(trajectory) for trajectory in recorded[number * gaits :][:gaits]],
         )
-        for part, trajectories in zip(parts, recorded, strict=True)
+        for number, part in enumerate(parts)
     ]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+import torch
 
 from bipedal.engines.warp import Kinematics, WarpEngine
 from bipedal.evaluation.trajectory import Floats, Trajectory, make_trajectory
@@ -15,16 +16,6 @@ from bipedal.walker import Step
 
 LEGS = [LOWER_0, LOWER_1, UPPER_0, UPPER_1]
 """In the order of `make_trajectory`."""
-
-
-class _End(NamedTuple):
-    """How an episode ended."""
-
-    length: int
-    """Timesteps before its last one."""
-    terminated: bool
-    truncated: bool
-    fell: bool
 
 
 class EngineRecorder:
@@ -48,30 +39,29 @@ class EngineRecorder:
         self._edges = [np.stack([x, height]) for height in heights]
         boxes = engine.boxes()
         self._boxes = [boxes[row].astype(np.float64) for row in self._rows]
-        self._start_x = self._hull_origin(engine.kinematics(self._rows))[:, 0]
+        start = engine.kinematics(self._rows)
+        self._start_x = self._hull_origin(start.center, start.angle)[:, 0]
         self._seen: list[Kinematics] = []
-        self._rewards: list[Floats] = []
-        self._ends: dict[int, _End] = {}
+        self._answers: list[Floats] = []
 
     def record(self, step: Step) -> None:
         """Note what a step has led to."""
-        time = len(self._seen)
-        for place in np.flatnonzero(step.done.cpu().numpy()[self._rows]).tolist():
-            row = self._rows[place]
-            how = (bool(flags[row]) for flags in (step.terminated, step.truncated, step.fell))
-            self._ends.setdefault(place, _End(time, *how))
         self._seen.append(self._engine.kinematics(self._rows))
-        self._rewards.append(step.reward.cpu().numpy()[self._rows])
+        answer = torch.stack([step.reward, step.terminated, step.truncated, step.fell])
+        self._answers.append(answer[:, self._rows].cpu().numpy())
 
     def finish(self) -> list[Trajectory]:
-        """The trajectories, in the order of the rows. Raises `KeyError` if one has not ended."""
-        contacts = np.stack([seen.touching[:, LEGS] for seen in self._seen])
-        rows = zip(self._seen, self._rewards, strict=True)
-        states = np.stack([self._state(seen, reward) for seen, reward in rows])
+        """The trajectories, in the order of the rows. Raises `ValueError` if one has not ended."""
+        seen = Kinematics(*(np.stack(column) for column in zip(*self._seen, strict=True)))
+        rewards, *flags = np.stack(self._answers, axis=1)  # each (T, R)
+        terminated, truncated, fell = (flag.astype(np.bool_) for flag in flags)
+        done = terminated | truncated
+        if not done.any(axis=0).all():
+            raise ValueError("an episode has not ended yet")
+        contacts, states = seen.touching[:, :, LEGS], self._states(seen, rewards)
         trajectories = []
-        for place in range(len(self._rows)):
-            end = self._ends[place]
-            length = max(1, end.length)
+        for place, last in enumerate(done.argmax(axis=0)):
+            length = max(1, last)
             trajectories.append(
                 make_trajectory(
                     contacts[:length, place],
@@ -79,36 +69,38 @@ class EngineRecorder:
                     edges=self._edges[place],
                     boxes=self._boxes[place],
                     start_x=float(self._start_x[place]),
-                    terminated=end.terminated,
-                    truncated=end.truncated,
-                    fell=end.fell,
+                    terminated=bool(terminated[last, place]),
+                    truncated=bool(truncated[last, place]),
+                    fell=bool(fell[last, place]),
                 )
             )
         return trajectories
 
-    def _state(self, seen: Kinematics, reward: Floats) -> Floats:
-        """Rows (R, 24) as `make_trajectory` takes them."""
+    def _states(self, seen: Kinematics, rewards: Floats) -> Floats:
+        """Rows (T, R, 24) as `make_trajectory` takes them, of states with the axes (T, R, ...)."""
         first, second = self._joint_bodies
         lower = [LOWER_0, LOWER_1]
-        legs = np.concatenate([seen.center[:, lower], seen.angle[:, lower, None]], axis=2)
+        legs = np.concatenate([seen.center[:, :, lower], seen.angle[:, :, lower, None]], axis=3)
         return np.concatenate(
             [
-                self._hull_origin(seen),
-                seen.velocity[:, HULL],
-                seen.angle[:, HULL, None],
-                legs.reshape(len(legs), 6),
-                seen.angle[:, second] - seen.angle[:, first] - self._reference_angle,
-                seen.spin[:, second] - seen.spin[:, first],
+                self._hull_origin(seen.center, seen.angle),
+                seen.velocity[:, :, HULL],
+                seen.angle[:, :, HULL, None],
+                legs.reshape(*legs.shape[:2], 6),
+                seen.angle[:, :, second] - seen.angle[:, :, first] - self._reference_angle,
+                seen.spin[:, :, second] - seen.spin[:, :, first],
                 seen.torque,
-                reward[:, None],
+                rewards[..., None],
             ],
-            axis=1,
+            axis=2,
         )
 
-    def _hull_origin(self, seen: Kinematics) -> Floats:
-        """The hull's origin (R, 2) in m, from its centre of mass."""
-        cos, sin = np.cos(seen.angle[:, HULL]), np.sin(seen.angle[:, HULL])
+    def _hull_origin(
+        self, center: npt.NDArray[np.float32], angle: npt.NDArray[np.float32]
+    ) -> Floats:
+        """The hull's origin (..., 2) in m, from all bodies' centres (..., 5, 2) and angles."""
+        cos, sin = np.cos(angle[..., HULL]), np.sin(angle[..., HULL])
         x, y = self._hull_center
-        offset = np.stack([cos * x - sin * y, sin * x + cos * y], axis=1)
-        origin: Floats = (seen.center[:, HULL] - offset).astype(np.float64)
+        offset = np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
+        origin: Floats = (center[..., HULL, :] - offset).astype(np.float64)
         return origin

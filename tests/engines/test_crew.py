@@ -1,12 +1,12 @@
 """A step is done by all threads or by none, whatever interrupts the caller."""
 
 import gc
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from types import FrameType
 
 import pytest
 import torch
@@ -20,23 +20,25 @@ from bipedal.walker import WALKER_ID, VectorEngine
 @contextmanager
 def interrupted_after(seconds: float) -> Iterator[None]:
     """As if somebody pressed Ctrl-C so much later."""
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(seconds, os.kill, args=(os.getpid(), signal.SIGINT))
+    timer.start()
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, before)
+        timer.cancel()
+        timer.join()
+        signal.signal(signal.SIGINT, before)
 
 
 def test_jobs_are_done_side_by_side() -> None:
     meeting = threading.Barrier(3, timeout=10.0)
+
+    def wait() -> None:
+        meeting.wait()
+
     with closing(Crew(3)) as crew:
-        crew.run([lambda: meeting.wait() and None] * 3)  # each waits for the other two
+        crew.run([wait] * 3)  # each waits for the other two
 
 
 @pytest.mark.parametrize("place", [0, 1])
@@ -65,6 +67,44 @@ def test_an_interrupted_call_returns_when_its_jobs_are_done() -> None:
     assert done == [1, 1]
 
 
+def test_a_second_interrupt_breaks_off_and_the_crew_says_so() -> None:
+    release = threading.Event()
+
+    def wait() -> None:
+        release.wait(30.0)
+
+    with closing(Crew(2)) as crew:
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt), interrupted_after(0.05), interrupted_after(0.2):
+            crew.run([lambda: None, wait])
+        assert time.monotonic() - began < 10.0
+        release.set()
+        with pytest.raises(RuntimeError, match="broken off"):
+            crew.run([lambda: None])
+
+
+def test_other_threads_may_run_a_crew() -> None:
+    done: list[int] = []
+    with closing(Crew(2)) as crew:
+        other = threading.Thread(target=crew.run, args=([lambda: done.append(1)] * 2,))
+        other.start()
+        other.join()
+    assert done == [1, 1]
+
+
+def test_a_handler_of_the_callers_own_is_asked_and_stays() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        with closing(Crew(2)) as crew:
+            crew.run([lambda: signal.raise_signal(signal.SIGINT), lambda: None])
+        assert heard == [signal.SIGINT]
+        signal.raise_signal(signal.SIGINT)
+        assert heard == [signal.SIGINT] * 2
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_closed_crew_refuses() -> None:
     crew = Crew(1)
     crew.close()
@@ -78,7 +118,7 @@ def test_a_crew_that_nobody_holds_ends_its_threads() -> None:
     crew = Crew(3)
     crew.run([lambda: None])
     threads = set(threading.enumerate()) - before
-    assert len(threads) == 3
+    assert len(threads) == 2
     del crew
     gc.collect()
     for thread in threads:

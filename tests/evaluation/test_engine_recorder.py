@@ -86,5 +86,5 @@ def test_an_episode_that_has_not_ended_has_no_trajectory() -> None:
         engine.reset()
         recorder = EngineRecorder(engine, [1])
         recorder.record(engine.step(torch.zeros(2, 4)))
-        with pytest.raises(KeyError):
+        with pytest.raises(ValueError, match="not ended"):
             recorder.finish()
