@@ -79,6 +79,15 @@ class RewardScaler(RunningMeanStd):
         self.gamma = gamma
         self.register_buffer("discounted_return", torch.zeros(num_envs, dtype=torch.float64))
 
+    def start_from(self, mean: float, var: float, count: float) -> None:
+        """Begin with a known mean and variance of the discounted return, as if of `count` samples.
+
+        A critic that was trained before predicts in units of that deviation.
+        """
+        self.mean.fill_(mean)
+        self.var.fill_(var)
+        self.count.fill_(count)
+
     @torch.no_grad()
     def forward(self, rewards: Tensor, done: Tensor) -> Tensor:
         """Update with T timesteps and scale them.

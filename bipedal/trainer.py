@@ -27,9 +27,13 @@ from bipedal.initial import initial_policy
 from bipedal.logs import RunLog
 from bipedal.networks import flatten_parameters
 from bipedal.normalizer import RewardScaler
+from bipedal.policy import Policy
 from bipedal.report.video import record_episode
 from bipedal.rollout import Collector, EpisodeStatistics, Rollout
 from bipedal.seeds import EVALUATION_SEED
+
+RETURN_MEAN, RETURN_VARIANCE = "discounted_return_mean", "discounted_return_variance"
+"""Keys of a model's `info`: the deviation is the unit of its critic's values."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class Trainer:
             self.collector = Collector(
                 self.engine,
                 self.policy,
-                RewardScaler(config.num_envs, config.gamma).to(self.policy.device),
+                _reward_scaler(config, self.policy),
                 steps=config.rollout_steps,
                 generator=self.generator,
                 reward_floor=config.reward_floor,
@@ -239,6 +243,8 @@ class Trainer:
             "timesteps": self.timesteps,
             "training_return": self._mean_return(),
             "gain": self.policy.gain,
+            RETURN_MEAN: float(self.collector.reward_scaler.mean),
+            RETURN_VARIANCE: float(self.collector.reward_scaler.var),
         }
         save_model(self.models_dir / name, self.policy)
 
@@ -268,6 +274,20 @@ class Trainer:
     def close(self) -> None:
         """End all threads and processes."""
         self._resources.close()
+
+
+def _reward_scaler(config: TrainConfig, policy: Policy) -> RewardScaler:
+    """Make the scaler of a run; a model to start from brings the units of its critic.
+
+    They count as one batch, so that the scale follows another discount factor or reward floor soon.
+    """
+    scaler = RewardScaler(config.num_envs, config.gamma)
+    mean, var = policy.info.get(RETURN_MEAN), policy.info.get(RETURN_VARIANCE)
+    if config.init_from is not None and isinstance(mean, float) and isinstance(var, float):
+        if not (math.isfinite(mean) and 0.0 < var < math.inf):
+            raise UserError(f"{config.init_from} holds a scale of rewards that is not finite")
+        scaler.start_from(mean, var, config.batch_size)
+    return scaler.to(policy.device)
 
 
 def _choose_device(name: str) -> torch.device:

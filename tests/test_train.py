@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -437,6 +438,28 @@ class TestInitFrom:
                 for key, value in getattr(source, module).state_dict().items()
             )
         assert torch.equal(run.policy.normalizer.count, source.normalizer.count)
+
+    def test_the_critic_keeps_its_units(self, uninterrupted: Path, tmp_path: Path) -> None:
+        config = replace(TOY, init_from=str(uninterrupted))
+        (tmp_path / "saved_models").mkdir()
+        run = Trainer(config, tmp_path)
+        run.close()
+        scaler = run.collector.reward_scaler
+        info = load_model(uninterrupted).info
+        assert float(scaler.var) == info["discounted_return_variance"] != 1.0
+        assert float(scaler.mean) == info["discounted_return_mean"] != 0.0
+        assert float(scaler.count) == config.batch_size
+
+    @pytest.mark.parametrize("variance", [0.0, -1.0, math.inf, math.nan])
+    def test_an_impossible_scale_is_refused(
+        self, uninterrupted: Path, tmp_path: Path, variance: float
+    ) -> None:
+        policy = load_model(uninterrupted)
+        policy.info["discounted_return_variance"] = variance
+        save_model(tmp_path / "odd.pth", policy)
+        with pytest.raises(UserError, match="not finite"):
+            train.train(replace(TOY, init_from=str(tmp_path / "odd.pth")), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
 
     def test_goes_on_without_the_original(self, uninterrupted: Path, tmp_path: Path) -> None:
         original = shutil.copytree(uninterrupted, tmp_path / "original")
