@@ -14,7 +14,6 @@ from collections.abc import Callable
 
 import torch
 import warp as wp
-from policies import batched
 
 from bipedal.checkpoint import load_model
 from bipedal.engines.warp import WarpEngine
@@ -142,22 +141,22 @@ def main() -> None:
         name: wp.launch(kernel, dim, inputs, device="cpu", record_cmd=True).launch
         for name, (kernel, dim, inputs) in parts.items()
     }
-    act = batched(load_model("pretrained:walker"))
+    walker = load_model("pretrained:walker")
     observation = e.reset()
     times: dict[str, list[float]] = {name: [] for name in ("whole step", *parts)}
     for count in range(options.steps):
-        actions = act(observation)
+        actions = walker.act_batch(observation)
         if count % 2:
             started = time.perf_counter()
             e.step(actions)
             times["whole step"].append(time.perf_counter() - started)
         else:
-            e.tensors().action[:] = torch.from_numpy(actions)
+            e._action.copy_(actions)
             for name, launch in launches.items():
                 started = time.perf_counter()
                 launch()
                 times[name].append(time.perf_counter() - started)
-        observation = e.tensors().observation.numpy()
+        observation = e.observation
     for name, values in times.items():
         print(f"{name:28s} {statistics.median(values) / size * 1e6:6.2f} us")
 

@@ -11,21 +11,19 @@ own terrains against Gymnasium's. Writes results/parity.json and results/parity-
 from __future__ import annotations
 
 import argparse
-import copy
 import csv
 import functools
 import json
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import torch
 from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
-from policies import batched
 from scipy import stats
 
 from bipedal.checkpoint import load_model
@@ -48,12 +46,9 @@ Behaviour = Callable[[Any, np.ndarray], np.ndarray]
 @functools.cache
 def scaled_walker(factor: float) -> Policy:
     """The pretrained walker with weaker torques: at 0.3 it shuffles, at 0.4 it often falls."""
-    model = copy.deepcopy(load_model("pretrained:walker"))
-    last = [layer for layer in model.actor.modules() if isinstance(layer, torch.nn.Linear)][-1]
-    with torch.no_grad():
-        last.weight.mul_(factor)
-        last.bias.mul_(factor)
-    return model
+    policy = load_model("pretrained:walker")
+    policy.gain *= factor
+    return policy
 
 
 # One step ----------------------------------------------------------------------
@@ -61,21 +56,21 @@ def scaled_walker(factor: float) -> Policy:
 
 def behaviours(rng: np.random.Generator) -> dict[str, Callable[[int], Behaviour]]:
     """Policies by name; each is made anew for every environment, as some remember."""
-    walk, shuffle = batched(load_model("pretrained:walker")), batched(scaled_walker(0.3))
 
     def heuristic(_: int) -> Behaviour:
         brain: Any = BipedalWalkerHeuristics()  # it has no types
         return lambda env, observation: np.clip(brain.step_heuristic(observation), -1, 1)
 
-    def noisy(_: int) -> Behaviour:
-        return lambda env, o: np.clip(walk(o[None])[0] + rng.normal(0, 0.5, 4), -1, 1)
+    def walking(_: int, factor: float = 1.0, noise: float = 0.0) -> Behaviour:
+        policy = scaled_walker(factor).share()
+        return lambda env, o: np.clip(policy.act(o) + rng.normal(0, noise, 4), -1, 1)
 
     return {
         "random": lambda _: lambda env, o: rng.uniform(-1, 1, 4),
         "heuristic": heuristic,
-        "shuffling": lambda _: lambda env, o: shuffle(o[None])[0],
-        "walking": lambda _: lambda env, o: walk(o[None])[0],
-        "stumbling": noisy,
+        "shuffling": functools.partial(walking, factor=0.3),
+        "walking": walking,
+        "stumbling": functools.partial(walking, noise=0.5),
     }
 
 
@@ -147,24 +142,25 @@ def one_step(env_id: str, name: str, states: int, worst: list[dict[str, Any]]) -
             ],
             dtype=np.float32,
         )
-        step = engine.step(actions)
+        step = engine.step(torch.from_numpy(actions))
+        final_observation, reward = step.final_observation.numpy(), step.reward.numpy()
         ours = engine.poses()
         truth = [env.step(action) for env, action in zip(side.envs, actions, strict=True)]
         side.observations[:] = [answer[0] for answer in truth]
-        error = np.abs(step.final_observation - side.observations)
+        error = np.abs(final_observation - side.observations)
         errors.append(error)
-        rewards.append(np.abs(step.reward - [answer[1] for answer in truth]))
+        rewards.append(np.abs(reward - [answer[1] for answer in truth]))
         terminated = np.array([answer[2] for answer in truth])
-        ended.append(np.stack([step.terminated, terminated]))
+        ended.append(np.stack([step.terminated.numpy(), terminated]))
         flags.append(error[:, [8, 13]] == 0)
         # The pose of a finished row is already the next episode's.
-        over = step.terminated | step.truncated
+        over = step.done.numpy()
         poses.append(np.where(over, 0, np.abs(ours - side.places()).max(axis=(1, 2))))
         for row in range(LANES):
             touched = before[1][row][: before[0][row]]
             touched = touched[touched["touching"] == 1]
             seen["at a limit"] += bool((walkers["joint"]["at_limit"][row] != 0).any())
-            seen["impact"] += bool(len(touched) == 0 and step.final_observation[row, [8, 13]].any())
+            seen["impact"] += bool(len(touched) == 0 and final_observation[row, [8, 13]].any())
             for kind in {side.kinds[row][g] for g in touched["ground"] if g < MAX_BOXES}:
                 seen[kind] += 1
             if error[row].max() > 1e-4:
@@ -190,7 +186,7 @@ def one_step(env_id: str, name: str, states: int, worst: list[dict[str, Any]]) -
             side.begin(int(finished))
     engine.close()
     largest = np.concatenate(errors).max(axis=1)
-    pose, reward = np.concatenate(poses), np.concatenate(rewards)
+    pose, difference = np.concatenate(poses), np.concatenate(rewards)
     agreement = np.concatenate(ended, axis=1)
     quantiles = (0.5, 0.9, 0.99, 0.999, 1.0)
     return {
@@ -204,7 +200,7 @@ def one_step(env_id: str, name: str, states: int, worst: list[dict[str, Any]]) -
         "quantiles": list(quantiles),
         "observation_error": np.quantile(largest, quantiles).tolist(),
         "each_observation_error_0.999": np.quantile(np.concatenate(errors), 0.999, axis=0).tolist(),
-        "reward_error": np.quantile(reward, quantiles).tolist(),
+        "reward_error": np.quantile(difference, quantiles).tolist(),
         "pose_error": np.quantile(pose, quantiles).tolist(),
         "seen": seen,
     }
@@ -213,18 +209,16 @@ def one_step(env_id: str, name: str, states: int, worst: list[dict[str, Any]]) -
 def sensitivity(case: dict[str, Any]) -> float:
     """How far the engine's own answer moves when the state is shaken in its last bit or two."""
     engine = WarpEngine(case["env_id"], 64, 0, threads=1)
-    engine.restore_rows(
-        range(64), {key: np.repeat(row, 64, axis=0) for key, row in case["snapshot"].items()}
-    )
+    engine.restore({key: row.repeat(64, 1) for key, row in case["snapshot"].items()})
     body = engine.walkers.body.numpy()
     rng = np.random.default_rng(0)
     for name in ("center", "angle", "velocity", "spin"):
         shaken = body[name][1:64]
         shaken *= (1 + rng.choice([-1.2e-7, 0, 1.2e-7], shaken.shape)).astype(np.float32)
-    step = engine.step(np.tile(case["action"], (64, 1)))
-    moved = np.abs(step.final_observation - step.final_observation[0]).max()
+    observation = engine.step(torch.from_numpy(case["action"]).repeat(64, 1)).final_observation
+    moved = float((observation - observation[0]).abs().max())
     engine.close()
-    return float(moved)
+    return moved
 
 
 def together(rows: list[dict[str, Any]], env_id: str) -> dict[str, Any]:
@@ -263,8 +257,7 @@ def _gymnasium_episode(job: tuple[str, float, int]) -> tuple[float, int, bool, A
     """Play one episode in Gymnasium; returns what it came to, and how it began."""
     env_id, factor, seed = job
     torch.set_num_threads(1)
-    act = batched(scaled_walker(factor))
-    episode = run_episode(lambda o: act(o[None])[0], env_id, seed, keep_trajectory=False)
+    episode = run_episode(scaled_walker(factor), env_id, seed, keep_trajectory=False)
     env = make_env(env_id)
     _, force = reset_overheard(env, seed)
     return episode.episodic_return, episode.length, episode.fell, (*read_terrain(env), force)
@@ -278,16 +271,17 @@ def same_returns(name: str, episodes: int, pool: ProcessPoolExecutor) -> dict[st
     engine = WarpEngine(env_id, episodes, 0)
     for row, (*_, start) in enumerate(gym):
         engine.set_start(row, *start)
-    act = batched(scaled_walker(factor))
+    policy = scaled_walker(factor).share()
     observation = engine.reset()
-    returns, lengths = np.zeros(episodes), np.zeros(episodes, dtype=int)
-    fell, running = np.zeros(episodes, dtype=bool), np.ones(episodes, dtype=bool)
+    returns = torch.zeros(episodes, dtype=torch.float64)
+    lengths = torch.zeros(episodes, dtype=torch.int64)
+    fell, running = torch.zeros(episodes, dtype=torch.bool), torch.ones(episodes, dtype=torch.bool)
     while running.any():
-        step = engine.step(act(observation))
-        returns[running] += step.reward[running]
-        lengths[running] += 1
-        fell[running] = step.reward[running] == -100
-        running &= ~(step.terminated | step.truncated)
+        step = engine.step(policy.act_batch(observation))
+        returns += torch.where(running, step.reward, 0.0)
+        lengths += running
+        fell |= running & step.fell
+        running &= ~step.done
         observation = step.observation
     engine.close()
     theirs = [np.array(values, dtype=float) for values in list(zip(*gym, strict=True))[:3]]
@@ -295,11 +289,11 @@ def same_returns(name: str, episodes: int, pool: ProcessPoolExecutor) -> dict[st
     for key, ours, other in zip(
         ("return", "length", "fall_rate"), (returns, lengths, fell), theirs, strict=True
     ):
-        difference = ours.astype(float) - other
+        difference = ours.numpy().astype(float) - other
         half = 1.96 * difference.std(ddof=1) / np.sqrt(episodes)
         report[key] = {
             "gymnasium": float(other.mean()),
-            "ours": float(ours.mean()),
+            "ours": float(ours.double().mean()),
             "difference": float(difference.mean()),
             "interval_95": [float(difference.mean() - half), float(difference.mean() + half)],
         }
@@ -364,6 +358,8 @@ def same_terrains(env_id: str, terrains: int, pool: ProcessPoolExecutor) -> dict
 
 
 PARTS = ("one-step", "returns", "terrains")
+PACKAGES = ("gymnasium", "box2d", "warp-lang", "numpy", "torch")
+"""Their versions stand beside the results."""
 
 
 def main() -> None:
@@ -379,9 +375,7 @@ def main() -> None:
     path = options.out / "parity.json"
     report: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     report["command"] = "python benchmarks/parity.py"
-    report["versions"] = {
-        package.__name__: package.__version__ for package in (gymnasium, np, torch)
-    }
+    report["versions"] = {package: version(package) for package in PACKAGES}
 
     def keep(part: str, rows: list[dict[str, Any]]) -> None:
         print(json.dumps(rows[-1]), flush=True)

@@ -48,7 +48,8 @@ def test_a_thin_line_a_seed_and_a_bold_one(top: float, solved: int) -> None:
         assert len(axis.lines) == 4 + solved
         assert [line.get_linewidth() for line in axis.lines[:4]] == [0.6, 0.6, 1.8, 1.8]
         assert axis.get_xscale() == "linear"
-    assert timesteps.lines[0].get_xdata().max() == 10 * seconds.lines[0].get_xdata().max()
+    longest = [float(np.max(axis.lines[0].get_xdata())) for axis in (timesteps, seconds)]
+    assert longest[0] == 10 * longest[1]
 
 
 def test_unequal_budgets_stand_on_a_logarithmic_axis() -> None:
