@@ -106,7 +106,7 @@ def measure(stepper: Stepper, act: Act, seconds: float) -> float:
 def make_cases(sizes: list[int]) -> list[Case]:
     """Every engine that is installed in both worlds, on one core and on all; ours in all sizes."""
     peers = ["gymnasium", *(["envpool"] if importlib.util.find_spec("envpool") else [])]
-    cases = []
+    cases: list[Case] = []
     for env_id, policy in ((WALKER_ID, "walker"), (HARDCORE_ID, "walker"), (WALKER_ID, "random")):
         for cores in dict.fromkeys((1, usable_cores())):
             cases.extend(Case(env_id, policy, cores, peer, PEER_ENVS) for peer in peers)

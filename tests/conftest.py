@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,9 +13,10 @@ from typing import Any
 
 import pytest
 import torch
+from commands import Trained
 from numpy_engine import NumpyEngine
 
-from bipedal import checkpoint
+from bipedal import checkpoint, session
 from bipedal.checkpoint import save_model
 from bipedal.config import TrainConfig
 from bipedal.engines.warp import WarpEngine, quiet_warp
@@ -119,6 +121,28 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         warnings.simplefilter("ignore")
         assert train(TINY, run_dir).finished
     return run_dir
+
+
+@pytest.fixture
+def run(tmp_path: Path, tiny_run: Path) -> Path:
+    """A copy of a finished run."""
+    return Path(shutil.copytree(tiny_run, tmp_path / "runs" / "tiny"))
+
+
+@pytest.fixture
+def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where commands are run, so that relative paths end up nowhere else."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands parse as ever, but ``train`` only says what it would do."""
+
+    def pretend(config: TrainConfig, run_dir: Path, *, resume: bool) -> None:
+        raise Trained(config, run_dir, resume)
+
+    monkeypatch.setattr(session, "train_and_score", pretend)
 
 
 EngineMaker = Callable[..., NumpyEngine]

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from bipedal.walker import Step
+from bipedal.walker import BoolArray, FloatArray, Step
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class ArrayStep(NamedTuple):
+    """A `Step` as arrays, which share its memory."""
+
+    observation: FloatArray
+    reward: npt.NDArray[np.float64]
+    terminated: BoolArray
+    truncated: BoolArray
+    final_observation: FloatArray
+    distance: npt.NDArray[np.float64]
+
+    def copy(self) -> ArrayStep:
+        """One that the next step does not overwrite."""
+        return ArrayStep._make(array.copy() for array in self)
 
 
 class NumpyEngine:
@@ -20,32 +38,37 @@ class NumpyEngine:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
 
-    def reset(self, *arguments: Any) -> Any:
-        return self.engine.reset(*arguments).numpy()
+    def reset(self, *arguments: int) -> FloatArray:
+        return as_array(self.engine.reset(*arguments))
 
-    def begin_episodes(self, rows: Any) -> Any:
-        return self.engine.begin_episodes(rows).numpy()
+    def begin_episodes(self, rows: Iterable[int]) -> FloatArray:
+        return as_array(self.engine.begin_episodes(rows))
 
-    def step(self, actions: Any) -> Step:
-        step = self.engine.step(torch.from_numpy(np.asarray(actions)))
-        return Step(*(tensor.numpy() for tensor in step))
+    def step(self, actions: npt.ArrayLike) -> ArrayStep:
+        step: Step = self.engine.step(torch.from_numpy(np.asarray(actions)))
+        return ArrayStep._make(map(as_array, step))
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Arrays:
         return as_arrays(self.engine.state())
 
-    def restore(self, state: Mapping[str, Any]) -> Any:
-        return self.engine.restore(as_tensors(state)).numpy()
+    def restore(self, state: Arrays) -> FloatArray:
+        return as_array(self.engine.restore(as_tensors(state)))
 
-    def snapshot(self, rows: Any) -> dict[str, Any]:
+    def snapshot(self, rows: Iterable[int]) -> Arrays:
         return as_arrays(self.engine.snapshot(rows))
 
-    def restore_rows(self, rows: Any, snapshot: Mapping[str, Any]) -> None:
+    def restore_rows(self, rows: Iterable[int], snapshot: Arrays) -> None:
         self.engine.restore_rows(rows, as_tensors(snapshot))
 
 
-def as_arrays(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    return {name: tensor.numpy() for name, tensor in state.items()}
+def as_array(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = tensor.numpy()
+    return array
 
 
-def as_tensors(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def as_arrays(state: Mapping[str, torch.Tensor]) -> Arrays:
+    return {name: as_array(tensor) for name, tensor in state.items()}
+
+
+def as_tensors(state: Arrays) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in state.items()}

@@ -25,7 +25,7 @@ def engine() -> Iterator[WarpEngine]:
     engine.close()
 
 
-def difficulties(engine: WarpEngine) -> np.ndarray:
+def difficulties(engine: WarpEngine) -> torch.Tensor:
     return engine.snapshot(range(3))["difficulty"].view(torch.float32)
 
 

@@ -126,7 +126,7 @@ class TestStatistics:
         policy = make_policy()
         before = policy.normalizer.mean.clone()
         for kind in ("saved", "none", "fresh"):
-            policy.with_statistics(kind).act(observations(1)[0])  # type: ignore[arg-type]
+            policy.with_statistics(kind).act(observations(1)[0])
         assert torch.equal(policy.normalizer.mean, before)
 
 

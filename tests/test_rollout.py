@@ -1,5 +1,7 @@
 """The collector against an engine whose every number is known."""
 
+from collections.abc import Mapping
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,8 +12,6 @@ from bipedal.normalizer import ObservationNormalizer, RewardScaler
 from bipedal.policy import Policy
 from bipedal.rollout import Collector
 from bipedal.walker import Step
-
-State = dict[str, Tensor]
 
 
 class CountingEngine:
@@ -50,10 +50,10 @@ class CountingEngine:
         self.time[over] = 0
         return Step(self._observation(), reward, terminated, truncated, final, distance)
 
-    def state(self) -> State:
+    def state(self) -> dict[str, Tensor]:
         return {"episode": self.episode.clone(), "time": self.time.clone()}
 
-    def restore(self, state: State) -> Tensor:
+    def restore(self, state: Mapping[str, Tensor]) -> Tensor:
         self.episode, self.time = state["episode"].clone(), state["time"].clone()
         return self._observation()
 

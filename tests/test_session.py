@@ -15,6 +15,7 @@ from bipedal.checkpoint import load_state
 from bipedal.errors import UserError
 from bipedal.presets import DEFAULT
 from bipedal.processes import usable_cores
+from bipedal.seeds import FINAL_SEED
 
 starts_processes = pytest.mark.skipif(
     usable_cores() < 2 or not Path("/proc/self/task").exists(),
@@ -83,7 +84,7 @@ def test_a_signal_stops_cleanly_and_the_run_goes_on(tmp_path: Path, number: int)
     assert more.returncode == 0, err
     assert "over 2 fresh episodes" in err
     score = json.loads((run_dir / "score.json").read_text())
-    assert score["episodes"] == 2 and score["seed"] == session.FINAL_SEED
+    assert score["episodes"] == 2 and score["seed"] == FINAL_SEED
 
 
 @starts_processes

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from bipedal import cli
 from bipedal.config import TrainConfig
 
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
 OPTIONS = st.sampled_from(
     [
         *("--" + name.replace("_", "-") for name in TrainConfig.__dataclass_fields__),

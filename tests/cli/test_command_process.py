@@ -14,6 +14,8 @@ from commands import assert_one_sentence, run_bipedal
 
 from bipedal import __version__
 
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
 
 def test_a_mistake_ends_the_process_with_2_and_one_sentence() -> None:
     for arguments in (["train", "--nope"], ["info", "nowhere.pth"]):

@@ -12,6 +12,8 @@ from bipedal import cli, options
 from bipedal.config import TrainConfig
 from bipedal.presets import PRESETS
 
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 @pytest.mark.parametrize("command", [None, *COMMANDS])

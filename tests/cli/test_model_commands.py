@@ -11,6 +11,8 @@ from commands import Captured, assert_one_sentence, assert_refused, run_bipedal,
 from bipedal import cli
 from bipedal.checkpoint import statistics_path
 
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
 COMMANDS = ["train", "evaluate", "record", "report", "info"]
 EVALUATION_KEYS = {
     "env_id", "episodes", "seed", "mean_return", "std_return", "min_return", "max_return",
@@ -19,9 +21,11 @@ EVALUATION_KEYS = {
 
 
 @pytest.mark.parametrize("statistics", ["saved", "none", "fresh"])
-def test_an_evaluation_is_one_json_object(capsys: Captured, saved: Path, statistics: str) -> None:
+def test_an_evaluation_is_one_json_object(
+    capsys: Captured, model_path: Path, statistics: str
+) -> None:
     arguments = ["--episodes", "1", "--seed", "5", "--statistics", statistics, "--json"]
-    assert cli.main(["evaluate", str(saved), *arguments]) == 0
+    assert cli.main(["evaluate", str(model_path), *arguments]) == 0
     captured = capsys.readouterr()
     assert captured.out.count("\n") == 1
     result = strict_json(captured.out)
@@ -34,9 +38,9 @@ def test_an_evaluation_is_one_json_object(capsys: Captured, saved: Path, statist
 
 
 def test_an_evaluation_is_the_same_the_second_time_and_on_all_cores(
-    capsys: Captured, saved: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: Captured, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = ["evaluate", str(saved), "--episodes", "2", "--json"]
+    arguments = ["evaluate", str(model_path), "--episodes", "2", "--json"]
     monkeypatch.setattr("bipedal.engines.gymnasium.usable_cores", lambda: 1)
     assert cli.main(arguments) == 0
     alone = strict_json(capsys.readouterr().out)
@@ -46,8 +50,8 @@ def test_an_evaluation_is_the_same_the_second_time_and_on_all_cores(
     assert strict_json(done.stdout) == alone
 
 
-def test_an_evaluation_may_be_read_by_people(capsys: Captured, saved: Path) -> None:
-    assert cli.main(["evaluate", str(saved), "--episodes", "1"]) == 0
+def test_an_evaluation_may_be_read_by_people(capsys: Captured, model_path: Path) -> None:
+    assert cli.main(["evaluate", str(model_path), "--episodes", "1"]) == 0
     assert "mean_return" in capsys.readouterr().out
 
 
@@ -69,9 +73,9 @@ def test_a_run_can_be_evaluated_and_described(capsys: Captured, tiny_run: Path) 
 )
 @pytest.mark.parametrize("json_flag", [[], ["--json"]])
 def test_an_evaluation_that_makes_no_sense(
-    capsys: Captured, saved: Path, options: list[str], says: str, json_flag: list[str]
+    capsys: Captured, model_path: Path, options: list[str], says: str, json_flag: list[str]
 ) -> None:
-    assert says in assert_refused(capsys, "evaluate", saved, *options, *json_flag)
+    assert says in assert_refused(capsys, "evaluate", model_path, *options, *json_flag)
 
 
 @pytest.mark.parametrize(
@@ -88,48 +92,50 @@ def test_an_evaluation_that_makes_no_sense(
     ],
 )
 def test_a_recording_that_makes_no_sense(
-    capsys: Captured, saved: Path, options: list[str], says: str
+    capsys: Captured, model_path: Path, options: list[str], says: str
 ) -> None:
     Path("file").write_text("")
-    assert says in assert_refused(capsys, "record", saved, *options)
+    assert says in assert_refused(capsys, "record", model_path, *options)
     assert not list(Path().glob("a*"))
 
 
-def test_a_recording_says_on_standard_error_what_it_recorded(capsys: Captured, saved: Path) -> None:
-    assert cli.main(["record", str(saved), "--out", "a.gif", "--max-seconds", "0.1"]) == 0
+def test_a_recording_says_on_standard_error_what_it_recorded(
+    capsys: Captured, model_path: Path
+) -> None:
+    assert cli.main(["record", str(model_path), "--out", "a.gif", "--max-seconds", "0.1"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "a.gif: return" in captured.err
     assert Path("a.gif").read_bytes().startswith(b"GIF8")
 
 
-def test_missing_statistics(capsys: Captured, saved: Path) -> None:
-    statistics_path(saved).unlink()
-    assert "walker_stats.pkl" in assert_refused(capsys, "evaluate", saved)
-    assert "walker_stats.pkl" in assert_refused(capsys, "record", saved, "--out", "a.mp4")
-    assert cli.main(["evaluate", str(saved), "--statistics", "none", "--episodes", "1"]) == 0
+def test_missing_statistics(capsys: Captured, model_path: Path) -> None:
+    statistics_path(model_path).unlink()
+    assert "walker_stats.pkl" in assert_refused(capsys, "evaluate", model_path)
+    assert "walker_stats.pkl" in assert_refused(capsys, "record", model_path, "--out", "a.mp4")
+    assert cli.main(["evaluate", str(model_path), "--statistics", "none", "--episodes", "1"]) == 0
     capsys.readouterr()
-    assert cli.main(["info", str(saved), "--json"]) == 0
+    assert cli.main(["info", str(model_path), "--json"]) == 0
     assert strict_json(capsys.readouterr().out)["statistics"] == "missing"
 
 
 @pytest.mark.parametrize("command", ["evaluate", "info", "record"])
 @pytest.mark.parametrize("damage", [b"", b"junk", b"PK\x03\x04junk"])
-def test_damaged_files(capsys: Captured, saved: Path, command: str, damage: bytes) -> None:
+def test_damaged_files(capsys: Captured, model_path: Path, command: str, damage: bytes) -> None:
     more = ["--out", "a.mp4"] if command == "record" else []
-    saved.write_bytes(damage)
-    assert "walker.pth" in assert_refused(capsys, command, saved, *more)
+    model_path.write_bytes(damage)
+    assert "walker.pth" in assert_refused(capsys, command, model_path, *more)
 
 
 @pytest.mark.parametrize("env_id", [5, None, ["a"], "x\ny", torch.ones(2), {}])
 def test_a_model_that_names_a_strange_environment(
-    capsys: Captured, saved: Path, env_id: object
+    capsys: Captured, model_path: Path, env_id: object
 ) -> None:
-    contents = torch.load(saved, weights_only=True)
-    torch.save({**contents, "env_id": env_id}, saved)
+    contents = torch.load(model_path, weights_only=True)
+    torch.save({**contents, "env_id": env_id}, model_path)
     for arguments in (
-        ["evaluate", str(saved), "--episodes", "1"],
-        ["record", str(saved), "--out", "a.gif", "--max-seconds", "0.1"],
+        ["evaluate", str(model_path), "--episodes", "1"],
+        ["record", str(model_path), "--out", "a.gif", "--max-seconds", "0.1"],
     ):
         capsys.readouterr()
         code = cli.main(arguments)
@@ -137,30 +143,30 @@ def test_a_model_that_names_a_strange_environment(
         if code:
             assert_one_sentence(capsys.readouterr().err)
     capsys.readouterr()
-    assert cli.main(["info", str(saved), "--json"]) == 0
+    assert cli.main(["info", str(model_path), "--json"]) == 0
     strict_json(capsys.readouterr().out)
 
 
 def test_a_model_that_names_no_environment_walks_on_flat_ground(
-    capsys: Captured, saved: Path
+    capsys: Captured, model_path: Path
 ) -> None:
-    contents = torch.load(saved, weights_only=True)
+    contents = torch.load(model_path, weights_only=True)
     del contents["env_id"]
-    torch.save(contents, saved)
-    assert cli.main(["evaluate", str(saved), "--episodes", "1", "--json"]) == 0
+    torch.save(contents, model_path)
+    assert cli.main(["evaluate", str(model_path), "--episodes", "1", "--json"]) == 0
     assert strict_json(capsys.readouterr().out)["env_id"] == "BipedalWalker-v3"
-    assert cli.main(["record", str(saved), "--out", "a.gif", "--max-seconds", "0.1"]) == 0
+    assert cli.main(["record", str(model_path), "--out", "a.gif", "--max-seconds", "0.1"]) == 0
     assert Path("a.gif").exists()
 
 
-def test_info_is_one_json_object_or_lines(capsys: Captured, saved: Path) -> None:
-    assert cli.main(["info", str(saved), "--json"]) == 0
+def test_info_is_one_json_object_or_lines(capsys: Captured, model_path: Path) -> None:
+    assert cli.main(["info", str(model_path), "--json"]) == 0
     captured = capsys.readouterr()
     assert captured.out.count("\n") == 1
     assert captured.err == ""
     facts = strict_json(captured.out)
     assert facts["layers"] == "24-8-8-4"
-    assert cli.main(["info", str(saved)]) == 0
+    assert cli.main(["info", str(model_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[0] for line in lines} == facts.keys()
 

@@ -18,6 +18,8 @@ from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError
 from bipedal.presets import PRESETS, STARTS
 
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.usefixtures("no_training")

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from commands import Captured, assert_refused
 
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
 
 @pytest.mark.parametrize(
     ("arguments", "says"),

@@ -4,14 +4,14 @@ from contextlib import closing, contextmanager
 import gymnasium
 import numpy as np
 import pytest
-from numpy_engine import NumpyEngine
+from numpy_engine import ArrayStep, NumpyEngine
 
 from bipedal.engines.gymnasium import GymnasiumEngine
 from bipedal.engines.gymnasium_worker import FIRST_SEED
 from bipedal.engines.reference import make_env
 from bipedal.errors import RunFailedError, UserError
 from bipedal.physics.constants import FALL_REWARD
-from bipedal.walker import ENV_IDS, FloatArray, Step, check_seed
+from bipedal.walker import ENV_IDS, FloatArray, check_seed
 
 
 def random_actions(steps: int, num_envs: int, seed: int = 0) -> FloatArray:
@@ -19,17 +19,13 @@ def random_actions(steps: int, num_envs: int, seed: int = 0) -> FloatArray:
     return rng.uniform(-1, 1, (steps, num_envs, 4)).astype(np.float32)
 
 
-def copy(step: Step) -> Step:
-    return Step._make(array.copy() for array in step)
+def play(engine: NumpyEngine, actions: FloatArray) -> list[ArrayStep]:
+    return [engine.step(action).copy() for action in actions]
 
 
-def play(engine: NumpyEngine, actions: FloatArray) -> list[Step]:
-    return [copy(engine.step(action)) for action in actions]
-
-
-def assert_same(first: list[Step], second: list[Step]) -> None:
+def assert_same(first: list[ArrayStep], second: list[ArrayStep]) -> None:
     for one, other in zip(first, second, strict=True):
-        for name in Step._fields:
+        for name in ArrayStep._fields:
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
 
 
@@ -96,7 +92,7 @@ def fresh(seed: int, index: int, episode: int) -> tuple[gymnasium.Env, FloatArra
 def test_a_time_limit_truncates_and_does_not_terminate() -> None:
     with made(ENV_IDS[0], 1, seed=3, workers=1) as engine:
         engine.reset()
-        engine._chunks[0].chunk.slots[0].env._max_episode_steps = 5  # type: ignore[union-attr]
+        engine._chunks[0].chunk.slots[0].env._max_episode_steps = 5
         steps = play(engine, np.zeros((6, 1, 4), np.float32))
     assert [bool(step.truncated[0]) for step in steps] == [False] * 4 + [True, False]
     assert not any(step.terminated[0] for step in steps)
@@ -183,13 +179,13 @@ def test_unknown_environment_is_refused() -> None:
 def test_a_dead_process_is_reported_and_the_others_end() -> None:
     engine = NumpyEngine(GymnasiumEngine(ENV_IDS[0], 2, seed=0, workers=2))
     engine.reset()
-    engine._chunks[1].process.kill()  # type: ignore[union-attr]
-    engine._chunks[1].process.join()  # type: ignore[union-attr]
+    engine._chunks[1].process.kill()
+    engine._chunks[1].process.join()
     with pytest.raises(RunFailedError, match="process died"):
         for action in random_actions(5, 2):
             engine.step(action)
     engine.close()
-    assert not any(chunk.process.is_alive() for chunk in engine._chunks)  # type: ignore[union-attr]
+    assert not any(chunk.process.is_alive() for chunk in engine._chunks)
 
 
 def test_an_error_in_a_process_arrives_with_its_cause() -> None:

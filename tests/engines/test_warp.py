@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import warp as wp
-from numpy_engine import NumpyEngine
+from numpy_engine import ArrayStep, NumpyEngine
 
 from bipedal.engines.reference import make_env
 from bipedal.engines.synchronise import read_terrain, reset_overheard
@@ -26,7 +26,7 @@ from bipedal.physics.constants import (
 )
 from bipedal.physics.robot import robot_arrays
 from bipedal.physics.step import step_each
-from bipedal.walker import ENV_IDS, FloatArray, Step
+from bipedal.walker import ENV_IDS, FloatArray
 
 EngineMaker = Callable[..., NumpyEngine]
 
@@ -36,21 +36,17 @@ def random_actions(steps: int, num_envs: int, seed: int = 0) -> FloatArray:
     return rng.uniform(-1, 1, (steps, num_envs, 4)).astype(np.float32)
 
 
-def copy(step: Step) -> Step:
-    return Step._make(array.copy() for array in step)
+def play(engine: NumpyEngine, actions: FloatArray) -> list[ArrayStep]:
+    return [engine.step(action).copy() for action in actions]
 
 
-def play(engine: NumpyEngine, actions: FloatArray) -> list[Step]:
-    return [copy(engine.step(action)) for action in actions]
+def rows(steps: list[ArrayStep], chosen: Any) -> list[ArrayStep]:
+    return [ArrayStep._make(array[chosen] for array in step) for step in steps]
 
 
-def rows(steps: list[Step], chosen: Any) -> list[Step]:
-    return [Step._make(array[chosen] for array in step) for step in steps]
-
-
-def assert_same(first: list[Step], second: list[Step]) -> None:
+def assert_same(first: list[ArrayStep], second: list[ArrayStep]) -> None:
     for one, other in zip(first, second, strict=True):
-        for name in Step._fields:
+        for name in ArrayStep._fields:
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
 
 
@@ -201,7 +197,7 @@ class TestReward:
         observation = engine.reset().copy()
         distance = np.zeros(4)
         for action in random_actions(30, 4):
-            step = copy(engine.step(action))
+            step = engine.step(action).copy()
             forward = 130 / 30 * (step.distance - distance)
             lean = 5 * (np.abs(step.final_observation[:, 0]) - np.abs(observation[:, 0]))
             cost = 0.00035 * 80 * np.abs(action).sum(axis=1)
@@ -309,7 +305,7 @@ class TestSnapshots:
             wide[[17, 33]] = wide[[18, 1]] = action
             ours, theirs = target.step(wide), source.step(action[[1, 0, 0]])
             for copied in ([17, 33], [18, 1]):
-                for name in Step._fields:
+                for name in ArrayStep._fields:
                     if name != "observation":
                         np.testing.assert_array_equal(
                             getattr(ours, name)[copied][running],
@@ -459,13 +455,13 @@ def test_nothing_impossible_in_64000_random_steps(make_engine: EngineMaker) -> N
     assert 15 < most < MAX_CONTACTS
 
 
-def launch_step_each(engine: NumpyEngine, resetting: bool) -> Step:
+def launch_step_each(engine: NumpyEngine, resetting: bool) -> ArrayStep:
     """A step by the kernel for GPUs, on this CPU; arguments as in `_record_launches`."""
     common = [engine._robot, engine.ground, engine.walkers, engine._difficulty, engine._rules]
     scratch = [engine._sweeps, engine._before, engine._active, engine._actions, engine._outcome]
     inputs = [*common, engine._floats, *scratch, int(resetting)]
     wp.launch(step_each, engine.num_envs, inputs, device="cpu")
-    return Step(*(tensor.numpy() for tensor in engine.engine._step))
+    return ArrayStep(*(tensor.numpy() for tensor in engine.engine._step))
 
 
 def test_the_kernel_for_gpus_answers_nearly_the_same(make_engine: EngineMaker) -> None:

@@ -37,9 +37,9 @@ def both() -> list[tuple[Trajectory, Trajectory]]:
         theirs = []
         for row, seed in enumerate(SEEDS):
             env: Any = make_env(HARDCORE_ID)
-            observation, force = reset_overheard(env, seed)
+            first, force = reset_overheard(env, seed)
             engine.set_start(row, *read_terrain(env), force)
-            theirs.append(play_in_gymnasium(env, observation))
+            theirs.append(play_in_gymnasium(env, first))
         observation = engine.reset()
         recorder = EngineRecorder(engine, range(len(SEEDS)))
         running = torch.ones(len(SEEDS), dtype=torch.bool)

@@ -1,7 +1,7 @@
 """What steers a run: the same questions to both evaluators, and what is made of the answers."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import numpy as np
@@ -22,12 +22,19 @@ from bipedal.evaluation.selection import (
     is_confirmed,
 )
 from bipedal.policy import Policy
+from bipedal.walker import HARDCORE_ID, WALKER_ID
 
-EVALUATORS = {"warp": EngineEvaluator, "gymnasium": GymnasiumEvaluator}
+EVALUATORS: dict[str, Callable[[str, int], Evaluator]] = {
+    "warp": EngineEvaluator,
+    "gymnasium": GymnasiumEvaluator,
+}
 
 
-def make(engine: str, env_id: str, episodes: int) -> "closing[Evaluator]":
-    return closing(EVALUATORS[engine](env_id, episodes))
+@pytest.fixture(scope="module", params=EVALUATORS)
+def evaluator(request: pytest.FixtureRequest) -> Iterator[Evaluator]:
+    """Each kind with two episodes, made once: a process takes seconds to start."""
+    with closing(EVALUATORS[request.param](WALKER_ID, 2)) as ours:
+        yield ours
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +42,8 @@ def walker() -> Policy:
     return load_model("pretrained:walker")
 
 
-@pytest.mark.parametrize("engine", EVALUATORS)
-def test_an_evaluation_tells_the_same_columns(engine: str, walker: Policy) -> None:
-    with make(engine, "BipedalWalker-v3", 2) as ours:
-        row, mean_return, gain = ours.evaluate(walker)
+def test_an_evaluation_tells_the_same_columns(evaluator: Evaluator, walker: Policy) -> None:
+    row, mean_return, gain = evaluator.evaluate(walker)
     assert row.keys() >= {
         "mean_return", "std_return", "min_return", "max_return", "fall_rate", "mean_length",
         "mean_speed",
@@ -51,7 +56,7 @@ def test_an_evaluation_tells_the_same_columns(engine: str, walker: Policy) -> No
 
 @pytest.mark.parametrize("engine", EVALUATORS)
 def test_on_hardcore_it_tells_what_was_crossed(engine: str, walker: Policy) -> None:
-    with make(engine, "BipedalWalkerHardcore-v3", 4) as ours:
+    with closing(EVALUATORS[engine](HARDCORE_ID, 4)) as ours:
         row = ours.evaluate(walker).row
     shares = [float(row[f"crossed/{kind}"]) for kind in ("stump", "stairs", "pit")]
     assert all(share <= 1.0 for share in shares if share == share)  # NaN where none was met
@@ -63,23 +68,23 @@ def test_the_gain_that_does_best_is_found() -> None:
     strong = load_model("pretrained:walker")
     strong.gain = 2.5
     strong = strong.with_gain_in_weights()
-    with closing(EngineEvaluator("BipedalWalker-v3", 16)) as ours:
+    with closing(EngineEvaluator(WALKER_ID, 16)) as ours:
         row, _, gain = ours.evaluate(strong)
     assert gain == row["gain"] == min(GREEDY_GAINS)
 
 
-@pytest.mark.parametrize("engine", EVALUATORS)
-def test_the_parts_of_a_confirmation_are_other_terrains(engine: str, walker: Policy) -> None:
-    with make(engine, "BipedalWalker-v3", 2) as ours:
-        parts = [ours.returns(walker, part).tolist() for part in (0, 1)]
-        again = ours.returns(walker, 0).tolist()
+def test_the_parts_of_a_confirmation_are_other_terrains(
+    evaluator: Evaluator, walker: Policy
+) -> None:
+    parts = [evaluator.returns(walker, part).tolist() for part in (0, 1)]
+    again = evaluator.returns(walker, 0).tolist()
     assert parts[0] == again
     assert not set(parts[0]) & set(parts[1])
 
 
 def test_a_confirmation_is_played_with_the_gain_of_the_policy() -> None:
     weak = load_model("pretrained:walker")
-    with make("warp", "BipedalWalker-v3", 2) as ours:
+    with closing(EngineEvaluator(WALKER_ID, 2)) as ours:
         strong = ours.returns(weak, 0).tolist()
         weak.gain = 0.3
         assert ours.returns(weak, 0).tolist() != strong

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from kernels import Array
+from numpy_engine import NumpyEngine
 
-from bipedal.engines.warp import WarpEngine
 from bipedal.errors import RunFailedError
 from bipedal.physics.constants import (
     HULL,
@@ -24,7 +24,7 @@ from bipedal.physics.constants import (
 from bipedal.physics.state import Overflow, describe_overflow
 from bipedal.physics.terrain import Difficulty
 
-EngineMaker = Callable[..., WarpEngine]
+EngineMaker = Callable[..., NumpyEngine]
 
 LEVEL = np.full(200, TERRAIN_HEIGHT)
 BELOW_HULL = START_Y - 8 / SCALE
@@ -39,7 +39,7 @@ def under_the_nose(count: int, top: float) -> list[tuple[float, ...]]:
     return [(START_X + 0.8, top - 0.5, START_X + 1.0, top)] * count
 
 
-def with_boxes(make_engine: EngineMaker, boxes: list[tuple[float, ...]]) -> WarpEngine:
+def with_boxes(make_engine: EngineMaker, boxes: list[tuple[float, ...]]) -> NumpyEngine:
     """Three environments on level ground, one of them with boxes."""
     engine = make_engine(num_envs=3)
     for row in range(3):
@@ -52,19 +52,19 @@ def flights(stairs: int) -> Difficulty:
     return Difficulty(obstacles=1, stump_weight=0, pit_weight=0, stair_min=stairs, stair_max=stairs)
 
 
-def throw(engine: WarpEngine, x: float, y: float, *, lift: float = 0.0) -> None:
+def throw(engine: NumpyEngine, x: float, y: float, *, lift: float = 0.0) -> None:
     """Set the velocity (m/s) of the robot that does not fit, some metres higher than it is."""
     body = engine.walkers.body.numpy()
     body["velocity"][ROW] = (x, y)
     body["center"][ROW, :, 1] += lift
 
 
-def step(engine: WarpEngine) -> bool:
+def step(engine: NumpyEngine) -> bool:
     """One step without torque; whether the episode of the environment that does not fit is over."""
     return bool(engine.step(NONE).terminated[ROW])
 
 
-def touched_by_hull(engine: WarpEngine) -> int:
+def touched_by_hull(engine: NumpyEngine) -> int:
     """Number of pieces of ground that the hull touched when contacts were last evaluated."""
     contact: Array = engine.walkers.contact.numpy()[ROW]
     contact = contact[: engine.walkers.contact_count.numpy()[ROW]]

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from kernels import Array
+from numpy_engine import NumpyEngine
 
 from bipedal.engines.reference import make_env
 from bipedal.engines.synchronise import read_terrain, reset_overheard
-from bipedal.engines.warp import WarpEngine
 from bipedal.physics.constants import ANGULAR_SLOP, DT, TERRAIN_HEIGHT
 from bipedal.physics.robot import robot_arrays
 from bipedal.walker import ENV_IDS
 
-EngineMaker = Callable[..., WarpEngine]
+EngineMaker = Callable[..., NumpyEngine]
 
 ROBOT = robot_arrays()
 MASS = 1 / ROBOT["inverse_mass"].astype(float)
@@ -24,14 +24,14 @@ SPLITS = np.array([-1, 1, 1, 1], np.float32)
 """Full torque that holds one leg behind, one before and both knees straight: the robot stands."""
 
 
-def joint_angles(engine: WarpEngine) -> Array:
+def joint_angles(engine: NumpyEngine) -> Array:
     """Angles (N, 4) rad."""
     angle = engine.poses()[:, :, 2]
     bent: Array = angle[:, ROBOT["body_b"]] - angle[:, ROBOT["body_a"]] - ROBOT["reference_angle"]
     return bent
 
 
-def pin_gaps(engine: WarpEngine) -> Array:
+def pin_gaps(engine: NumpyEngine) -> Array:
     """Distances (N, 4) in m between the two ends of each pin."""
     poses = engine.poses()
     ends = []
@@ -44,7 +44,7 @@ def pin_gaps(engine: WarpEngine) -> Array:
     return gaps
 
 
-def mean_motion(engine: WarpEngine) -> tuple[Array, Array]:
+def mean_motion(engine: NumpyEngine) -> tuple[Array, Array]:
     """Place and velocity (N, 2) of the whole robot's centre of mass."""
     body = engine.walkers.body.numpy()[: engine.num_envs]
     share = (MASS / MASS.sum())[:, None]
@@ -78,7 +78,7 @@ def test_in_free_fall_motors_move_the_limbs_but_not_their_centre_of_mass(
 
 
 @pytest.fixture
-def standing(make_engine: EngineMaker) -> WarpEngine:
+def standing(make_engine: EngineMaker) -> NumpyEngine:
     """A robot that does the splits on level ground, just before it falls asleep."""
     engine = make_engine(num_envs=1)
     engine.set_start(0, np.full(200, TERRAIN_HEIGHT), [], 0.0)
@@ -88,7 +88,7 @@ def standing(make_engine: EngineMaker) -> WarpEngine:
     return engine
 
 
-def test_at_rest_the_ground_carries_the_weight(standing: WarpEngine) -> None:
+def test_at_rest_the_ground_carries_the_weight(standing: NumpyEngine) -> None:
     _, velocity = mean_motion(standing)
     np.testing.assert_allclose(velocity, 0, atol=1e-3)
     assert standing.touching()[0].tolist() == [False, False, True, False, True]
@@ -103,7 +103,7 @@ def test_at_rest_the_ground_carries_the_weight(standing: WarpEngine) -> None:
     assert np.abs(contact["impulse_0"][:, 1]).min() / DT > 1
 
 
-def test_a_joint_pressed_against_its_limit_stays_there(standing: WarpEngine) -> None:
+def test_a_joint_pressed_against_its_limit_stays_there(standing: NumpyEngine) -> None:
     limits = np.where(SPLITS > 0, ROBOT["upper_limit"], ROBOT["lower_limit"])
     angles = joint_angles(standing)[0]
     np.testing.assert_allclose(angles, limits, atol=ANGULAR_SLOP + 1e-3)

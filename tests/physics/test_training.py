@@ -7,7 +7,7 @@ import pytest
 from test_train import TOY, assert_same_run
 
 from bipedal import train
-from bipedal.train import Progress
+from bipedal.trainer import Progress
 
 CONFIG = replace(TOY, engine="warp", evaluation_interval=8, final_episodes=0)
 

@@ -40,7 +40,7 @@ def test_learning_curve_draws_every_known_number() -> None:
     assert figure is not None
     curve, threshold = figure.axes[0].lines
     np.testing.assert_array_equal(curve.get_xydata(), [[1.0, -90.0], [3.0, 310.0]])
-    assert list(threshold.get_ydata()) == [300.0, 300.0]
+    assert np.asarray(threshold.get_ydata()).tolist() == [300.0, 300.0]
     assert draw_learning_curve({}, {}, 300.0) is None
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def test_every_value_but_the_seed_counts(field: str) -> None:
     default = TrainConfig()
     value = getattr(default, field)
     other = not value if isinstance(value, bool) else OTHER[type(value or "")]
-    changed = dataclasses.replace(default, **{field: other})
+    change: dict[str, Any] = {field: other}
+    changed = dataclasses.replace(default, **change)
     same = fingerprint(plain(changed)) == fingerprint(plain(default))
     assert same is (field == "seed")
 
@@ -55,9 +57,8 @@ def test_budget_cores_and_what_the_study_does_itself_count(monkeypatch: pytest.M
 @pytest.mark.parametrize("package", ["bipedal", "torch", "warp-lang", "gymnasium"])
 def test_versions_count(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = hash_of("kneeling", KNEELING.arms[0])
-    really = configuration.version
     monkeypatch.setattr(
-        configuration, "version", lambda name: "0.0" if name == package else really(name)
+        configuration, "version", lambda name: "0.0" if name == package else version(name)
     )
     assert hash_of("kneeling", KNEELING.arms[0]) != before
 

@@ -18,7 +18,7 @@ def test_torques_are_all_combinations() -> None:
 def test_the_adapter_plays_our_engine() -> None:
     venv, engine = peers.make_venv(2, 7), WarpEngine("BipedalWalker-v3", 2, 7)
     np.testing.assert_array_equal(venv.reset(), engine.reset())
-    action = np.float32([[1.0, -1.0, 1.0, -1.0], [0.0, 0.0, 0.0, 0.0]])
+    action = np.array([[1.0, -1.0, 1.0, -1.0], [0.0, 0.0, 0.0, 0.0]], np.float32)
     ends = 0
     for _ in range(150):
         observation, reward, done, infos = venv.step(action)

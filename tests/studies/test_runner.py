@@ -159,7 +159,7 @@ def run_all(plan: Plan, executor: Fake | None = None, *, resume: bool = False) -
     ("changes", "difference"),
     [({"timesteps": 11}, "a: timesteps 10, now 11"), ({"cores": 2}, "a: cores 1, now 2")],
 )
-def test_trials_of_another_budget_are_not_mixed(changes: dict[str, int], difference: str) -> None:
+def test_trials_of_another_budget_are_not_mixed(changes: dict[str, Any], difference: str) -> None:
     run_all(PLAN)
     with pytest.raises(UserError, match="cannot be mixed") as caught:
         run_all(make_plan(**changes), resume=True)

@@ -21,7 +21,7 @@ from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.episode import run_episode
 from bipedal.evaluation.score import evaluate
 from bipedal.policy import Policy
-from bipedal.presets import DEFAULT, HARDCORE, HARDCORE_CAREFUL
+from bipedal.presets import DEFAULT, HARDCORE, HARDCORE_CAREFUL, SEED
 from bipedal.seeds import FINAL_SEED
 from bipedal.studies import (
     MODULES,
@@ -97,7 +97,7 @@ def test_phases_that_do_not_divide_the_budget_are_refused() -> None:
 
 
 def test_dynamics_has_a_row_a_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = dataclasses.replace(dynamics.SEED, epochs=1, rollout_steps=256)
+    small = dataclasses.replace(SEED, epochs=1, rollout_steps=256)
     monkeypatch.setattr(dynamics, "SEED", small)
     rows, curve = play("dynamics", "seed preset", 10 * 256, tmp_path)
     assert [row["condition"] for row in rows] == list(dynamics.STUDY.conditions)
