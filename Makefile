@@ -57,7 +57,7 @@ pretrained-hardcore: $(VENV)/installed
 	$(BIN)/bipedal train --preset hardcore-polish --seed 1013 --init-from runs/hardcore-careful \
 		--run-dir runs/pretrained-hardcore --final-episodes 1000
 	$(call publish,hardcore)
-	$(BIN)/bipedal record pretrained:hardcore --out docs/hardcore.gif --max-seconds 6
+	$(BIN)/bipedal record pretrained:hardcore --out docs/hardcore.gif --max-seconds 3.4
 
 clean:
 	rm -rf $(VENV)
