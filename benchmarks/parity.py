@@ -11,7 +11,6 @@ own terrains against Gymnasium's. Writes results/parity.json and results/parity-
 from __future__ import annotations
 
 import argparse
-import csv
 import functools
 import json
 import multiprocessing
@@ -35,6 +34,7 @@ from bipedal.physics.constants import MAX_BOXES, TERRAIN_STEP
 from bipedal.physics.state import fields
 from bipedal.policy import Policy
 from bipedal.processes import usable_cores
+from bipedal.tables import write_table
 from bipedal.walker import ENV_IDS
 
 LANES = 16
@@ -232,15 +232,15 @@ def together(rows: list[dict[str, Any]], env_id: str) -> dict[str, Any]:
 
 def write_worst(path: Path, worst: list[dict[str, Any]]) -> None:
     """The twenty largest errors, each with how far its last bits reach."""
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file)
-        names = (
-            "env_id", "behaviour", "error", "observation", "joints_at_limit", "pieces_touched",
-            "boxes_touched",
-        )  # fmt: skip
-        writer.writerow([*names, "moved_by_shaking_the_last_bits"])
-        for case in worst:
-            writer.writerow([*(case[key] for key in names), sensitivity(case)])
+    names = (
+        "env_id", "behaviour", "error", "observation", "joints_at_limit", "pieces_touched",
+        "boxes_touched",
+    )  # fmt: skip
+    rows = [
+        {name: case[name] for name in names} | {"moved_by_shaking_the_last_bits": sensitivity(case)}
+        for case in worst
+    ]
+    write_table(path, rows)
 
 
 # Same ground, same returns ----------------------------------------------------------------------

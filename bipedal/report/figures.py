@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bipedal.physics.constants import TIMESTEP
-from bipedal.report.data import Run, Table, points
+from bipedal.report.data import Run, points
 from bipedal.report.style import (
     BLUE,
     GREEN,
@@ -36,6 +36,7 @@ from bipedal.report.training_curves import (
     draw_learning_curve,
     draw_obstacles,
 )
+from bipedal.tables import Columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,7 +118,7 @@ def plan_figures(run: Run, walk: Trajectory | None) -> list[Plan]:
     return plans
 
 
-def draw_gait_over_training(evaluations: Table) -> Figure | None:
+def draw_gait_over_training(evaluations: Columns) -> Figure | None:
     """Gait class of each greedy evaluation as a coloured strip, and its metrics beneath."""
     wanted = [
         (text, {key: name for key, name in columns.items() if points(evaluations, key)[0].size})

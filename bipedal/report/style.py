@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bipedal.report.data import Table, points
+from bipedal.report.data import points
+from bipedal.tables import Columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +80,9 @@ def legend(axis: Axes, columns: int = 4, **options: Any) -> None:
     )  # fmt: skip
 
 
-def line(axis: Axes, table: Table, column: str, colour: str, name: str = "", **style: Any) -> bool:
+def line(
+    axis: Axes, table: Columns, column: str, colour: str, name: str = "", **style: Any
+) -> bool:
     """Draw one column against timesteps; False where it has no numbers. One number is a dot."""
     x, y = points(table, column)
     if not x.size:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bipedal.evaluation.obstacles import Kind
-from bipedal.report.data import Table, points
+from bipedal.report.data import points
 from bipedal.report.style import (
     BLUE,
     CARD,
@@ -27,6 +27,7 @@ from bipedal.report.style import (
     line,
     panels,
 )
+from bipedal.tables import Columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +84,7 @@ CHARTS: Sequence[tuple[str, str, Panels]] = (
 
 
 def draw_learning_curve(
-    metrics: Table, evaluations: Table, threshold: float | None
+    metrics: Columns, evaluations: Columns, threshold: float | None
 ) -> Figure | None:
     """Return in training (each iteration, recent episodes) and of the greedy policy."""
     figure, (axis,) = panels(WIDE)
@@ -107,7 +108,7 @@ def draw_learning_curve(
     return figure
 
 
-def _draw_evaluations(axis: Axes, evaluations: Table) -> bool:
+def _draw_evaluations(axis: Axes, evaluations: Columns) -> bool:
     """Mean return of the greedy policy, its spread, and the best; False where there is none."""
     x, mean = points(evaluations, "mean_return")
     if not x.size:
@@ -124,7 +125,7 @@ def _draw_evaluations(axis: Axes, evaluations: Table) -> bool:
     return True
 
 
-def _spread(evaluations: Table, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _spread(evaluations: Columns, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """One standard deviation either side of the known means; no spread where none is known.
 
     The returns of a walker are skewed: most episodes end near the most that the course pays, a few
@@ -143,7 +144,7 @@ def _spread(evaluations: Table, mean: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return low, high
 
 
-def draw_columns(metrics: Table, wanted: Panels) -> Figure | None:
+def draw_columns(metrics: Columns, wanted: Panels) -> Figure | None:
     """Columns of metrics.csv against timesteps."""
     height = CARD[1] if len(wanted) == 1 else 2.1 * len(wanted)
     figure, axes = panels((CARD[0], height), [1.0] * len(wanted))
@@ -160,7 +161,7 @@ def draw_columns(metrics: Table, wanted: Panels) -> Figure | None:
     return figure if drawn else None
 
 
-def draw_obstacles(metrics: Table, evaluations: Table) -> Figure | None:
+def draw_obstacles(metrics: Columns, evaluations: Columns) -> Figure | None:
     """Obstacles that greedy evaluations crossed, and how hard the terrains of training were."""
     if not any(points(evaluations, f"crossed/{kind}")[0].size for kind in Kind):
         return None

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bipedal.report.data import Run, Table
+from bipedal.report.data import Run
 from bipedal.report.page import make_page
+from bipedal.tables import Columns
 
 
 def make_tiles(
     score: dict[str, Any] | None = None,
     settings: dict[str, Any] | None = None,
     returns: tuple[float, ...] = (305.0,),
-    metrics: Table | None = None,
+    metrics: Columns | None = None,
 ) -> str:
     """Tiles of a run with these evaluations, a million timesteps apart."""
     evaluations = {
