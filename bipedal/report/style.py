@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bipedal.report.data import points
 from bipedal.tables import Columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.typing import ColorType
 
 LIGHT = {
     "page": "#f5f6f8",
@@ -38,6 +41,15 @@ WIDE, CARD = (10.6, 4.0), (5.4, 2.9)
 """Figure sizes, inches."""
 
 TIMESTEPS = "timesteps, millions"
+
+ITERATIONS, RECENT = {"lw": 1, "alpha": 0.5}, {"lw": 2}
+EVALUATIONS = {"lw": 1.2, "marker": "o", "markersize": 4}
+SOLVED = {"color": GREEN, "lw": 1, "ls": (0, (4, 3))}
+"""Learning curves of one run: each iteration, recent episodes, the greedy policy, the threshold."""
+
+SEED, SEED_OF_MANY, MIDDLE = {"lw": 0.6, "alpha": 0.3}, {"lw": 0.6, "alpha": 0.15}, {"lw": 1.8}
+SOLVED_BY_SEEDS = {"color": "0.5", "lw": 0.8, "ls": ":"}
+"""Learning curves over seeds: a seed, one in a crowded figure, their middle, the threshold."""
 
 
 def panels(
@@ -83,8 +95,14 @@ def legend(axis: Axes, columns: int = 4, **options: Any) -> None:
 def line(
     axis: Axes, table: Columns, column: str, colour: str, name: str = "", **style: Any
 ) -> bool:
-    """Draw one column against timesteps; False where it has no numbers. One number is a dot."""
-    x, y = points(table, column)
+    """Draw one column against timesteps, as `curve` does."""
+    return curve(axis, *points(table, column), colour, name, **style)
+
+
+def curve(
+    axis: Axes, x: np.ndarray, y: np.ndarray, colour: ColorType, name: str = "", **style: Any
+) -> bool:
+    """Draw a line; False where it has no points. One point is a dot."""
     if not x.size:
         return False
     style = {"lw": 1.5, **style}

@@ -12,14 +12,19 @@ import numpy as np
 
 from bipedal.evaluation.obstacles import Kind
 from bipedal.report.data import points
+from bipedal.report.learning_curves import Curve, plot_returns
 from bipedal.report.style import (
     BLUE,
     CARD,
+    EVALUATIONS,
     GREEN,
     INK,
+    ITERATIONS,
     MUTED,
     ORANGE,
     PURPLE,
+    RECENT,
+    SOLVED,
     TIMESTEPS,
     WIDE,
     label,
@@ -88,15 +93,15 @@ def draw_learning_curve(
 ) -> Figure | None:
     """Return in training (each iteration, recent episodes) and of the greedy policy."""
     figure, (axis,) = panels(WIDE)
-    drawn = [
-        line(axis, metrics, "charts/episodic_return", BLUE, "one iteration", alpha=0.5, lw=1),
-        line(axis, metrics, "charts/episodic_return_mean", BLUE, "recent episodes", lw=2),
-        _draw_evaluations(axis, evaluations),
+    curves = [
+        Curve(BLUE, ITERATIONS, "one iteration", *points(metrics, "charts/episodic_return")),
+        Curve(BLUE, RECENT, "recent episodes", *points(metrics, "charts/episodic_return_mean")),
+        Curve(ORANGE, EVALUATIONS, "greedy, ± std", *points(evaluations, "mean_return")),
     ]
-    if not any(drawn):
+    if not plot_returns(axis, curves, threshold, SOLVED):
         return None
+    _draw_spread_and_best(axis, evaluations)
     if threshold is not None:
-        axis.axhline(threshold, color=GREEN, linewidth=1, linestyle=(0, (4, 3)))
         axis.annotate(
             f"solved: {threshold:.0f}", (0.0, threshold), xycoords=("axes fraction", "data"),
             xytext=(3, 3), textcoords="offset points", fontsize=8, color=INK,
@@ -108,21 +113,19 @@ def draw_learning_curve(
     return figure
 
 
-def _draw_evaluations(axis: Axes, evaluations: Columns) -> bool:
-    """Mean return of the greedy policy, its spread, and the best; False where there is none."""
+def _draw_spread_and_best(axis: Axes, evaluations: Columns) -> None:
+    """Mark the spread of the greedy policy's returns, and its best mean."""
     x, mean = points(evaluations, "mean_return")
     if not x.size:
-        return False
+        return
     low, high = _spread(evaluations, mean)
     axis.fill_between(x, low, high, color=ORANGE, alpha=0.15, lw=0)
-    axis.plot(x, mean, "o-", color=ORANGE, markersize=4, linewidth=1.2, label="greedy, ± std")
     best = int(np.argmax(mean))
     axis.plot(x[best], mean[best], "o", color=ORANGE, markersize=9, markerfacecolor="none")
     axis.annotate(
         f"best {mean[best]:.0f}", (x[best], mean[best]), xytext=(0, 9), ha="center",
         textcoords="offset points", fontsize=9, color=INK, fontweight="bold",
     )  # fmt: skip
-    return True
 
 
 def _spread(evaluations: Columns, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,8 @@ import numpy as np
 
 from bipedal.evaluation.score import interquartile_mean
 from bipedal.report.figures import GAIT_COLOURS
+from bipedal.report.learning_curves import Curve, plot_returns
+from bipedal.report.style import MIDDLE, SEED, SEED_OF_MANY, SOLVED_BY_SEEDS
 from bipedal.studies.study import Row, Study
 from bipedal.studies.summary import estimate, values_of
 from bipedal.walker import REWARD_THRESHOLD
@@ -21,9 +23,6 @@ MANY_LABELS = 10
 """With more of them than these the seeds are drawn fainter, and in twenty colours."""
 UNEQUAL = 4.0
 """Budgets that differ by more than this factor stand on a logarithmic axis."""
-SOLVED = REWARD_THRESHOLD
-Curve = np.ndarray
-"""One seed: places and returns, (2, points)."""
 
 
 def _panels(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
@@ -55,15 +54,17 @@ def draw_curves(groups: Mapping[str, Sequence[Row]]) -> Figure:
         curves = {label: curves_of(points, column) for label, points in groups.items()}
         ends = [float(curve[0, -1]) for mine in curves.values() for curve in mine]
         unequal = max(ends) > UNEQUAL * min(ends)
+        lines = []
         for number, (label, mine) in enumerate(curves.items()):
-            for curve in mine if len(mine) > 1 else ():
-                axis.plot(*curve, color=colours(number), lw=0.6, alpha=0.15 if many else 0.3)
-            axis.plot(*middle_of(mine, log=unequal), color=colours(number), lw=1.8, label=label)
+            colour = colours(number)
+            if len(mine) > 1:
+                lines += [Curve(colour, SEED_OF_MANY if many else SEED, "", *one) for one in mine]
+            lines.append(Curve(colour, MIDDLE, label, *middle_of(mine, log=unequal)))
+        near = max(line.returns.max() for line in lines) > 0.9 * REWARD_THRESHOLD
+        plot_returns(axis, lines, REWARD_THRESHOLD if near else None, SOLVED_BY_SEEDS)
         if unequal:
             axis.set_xscale("log")
             axis.set_xlim(left=min(ends) / 10, right=max(ends))
-        if max(curve[1].max() for mine in curves.values() for curve in mine) > 0.9 * SOLVED:
-            axis.axhline(SOLVED, color="0.5", lw=0.8, ls=":")
         axis.set_xlabel(title)
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
@@ -73,8 +74,8 @@ def draw_curves(groups: Mapping[str, Sequence[Row]]) -> Figure:
     return figure
 
 
-def curves_of(points: Sequence[Row], column: str) -> list[Curve]:
-    """A curve for each seed: a column against the return, in order."""
+def curves_of(points: Sequence[Row], column: str) -> list[np.ndarray]:
+    """A curve (2, points) for each seed: a column and the returns, in order."""
     return [
         np.array(
             sorted(
@@ -87,7 +88,7 @@ def curves_of(points: Sequence[Row], column: str) -> list[Curve]:
     ]
 
 
-def middle_of(curves: Sequence[Curve], *, log: bool) -> Curve:
+def middle_of(curves: Sequence[np.ndarray], *, log: bool) -> np.ndarray:
     """Interquartile mean of curves where all of them are, at 200 places; of one the curve itself.
 
     The places are as even as the axis: by equal factors if it is logarithmic.
