@@ -1,4 +1,4 @@
-"""An engine as numpy arrays, which many tests are shorter with."""
+"""An engine as numpy arrays, which many tests are shorter with, and how tests play it."""
 
 from __future__ import annotations
 
@@ -59,6 +59,35 @@ class NumpyEngine:
 
     def restore_rows(self, rows: Iterable[int], snapshot: Arrays) -> None:
         self.engine.restore_rows(rows, as_tensors(snapshot))
+
+
+def random_actions(steps: int, num_envs: int, seed: int = 0) -> FloatArray:
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1, 1, (steps, num_envs, 4)).astype(np.float32)
+
+
+def play(engine: NumpyEngine, actions: FloatArray) -> list[ArrayStep]:
+    return [engine.step(action).copy() for action in actions]
+
+
+def assert_same(first: list[ArrayStep], second: list[ArrayStep]) -> None:
+    for one, other in zip(first, second, strict=True):
+        for name in ArrayStep._fields:
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
+
+
+def assert_types(step: ArrayStep, num_envs: int) -> None:
+    """Shapes and types are those that every engine promises."""
+    for name, shape, dtype in (
+        ("observation", (num_envs, 24), np.float32),
+        ("final_observation", (num_envs, 24), np.float32),
+        ("reward", (num_envs,), np.float64),
+        ("terminated", (num_envs,), np.bool_),
+        ("truncated", (num_envs,), np.bool_),
+        ("distance", (num_envs,), np.float64),
+    ):
+        array = getattr(step, name)
+        assert (array.shape, array.dtype) == (shape, dtype), name
 
 
 def as_array(tensor: torch.Tensor) -> npt.NDArray[Any]:

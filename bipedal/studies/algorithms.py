@@ -12,7 +12,6 @@ import numpy as np
 from bipedal.checkpoint import load_model, save_model
 from bipedal.config import TrainConfig
 from bipedal.evaluation.episode import Act, run_episode
-from bipedal.networks import Critic
 from bipedal.policy import Policy
 from bipedal.presets import DEFAULT
 from bipedal.seeds import FINAL_SEED
@@ -21,7 +20,6 @@ from bipedal.studies.grpo import GrpoConfig
 from bipedal.studies.study import Claim, Measure, Result, Study, Trial
 from bipedal.train import train
 from bipedal.trainer import Progress
-from bipedal.walker import OBSERVATION_DIM
 
 SECONDS = 60.0
 """Wall clock of a trial on its core, snapshots included, their scores not."""
@@ -194,12 +192,7 @@ def _learn_grpo(trial: Trial) -> Learned:
     from bipedal.studies.grpo import Grpo
 
     learner = Grpo(GrpoConfig(**GROUPS[trial.arm]), trial.seed)
-    no_critic = Critic(OBSERVATION_DIM, hidden_sizes=(1,))
-
-    def save(path: Path) -> None:
-        save_model(path, Policy(learner.actor, no_critic, learner.normalizer))
-
-    snapshots = Snapshots(trial, save)
+    snapshots = Snapshots(trial, lambda path: save_model(path, learner.policy))
     learner.learn(ROUNDS * trial.timesteps, seconds_of(trial.arm), snapshots)
     return snapshots.kept, lambda path: load_model(path).act
 

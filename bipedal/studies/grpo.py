@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -27,9 +27,9 @@ import torch
 from torch import Tensor, nn
 
 from bipedal.engines.warp import WarpEngine
-from bipedal.networks import Actor, flatten_parameters, gaussian_log_prob
-from bipedal.normalizer import ObservationNormalizer
-from bipedal.walker import ACTION_DIM, OBSERVATION_DIM
+from bipedal.initial import new_policy
+from bipedal.networks import flatten_parameters, gaussian_log_prob
+from bipedal.presets import DEFAULT
 
 
 @dataclass(frozen=True)
@@ -95,22 +95,24 @@ def surrogate_loss(
 
 
 class Grpo:
-    """A learner: actor, statistics, engine."""
+    """A learner: policy, optimiser, engine."""
 
     def __init__(self, config: GrpoConfig, seed: int) -> None:
         """Make it; nothing is played yet."""
         self.config = config
         self.generator = torch.Generator().manual_seed(seed)
         self.random = np.random.default_rng(seed)
-        self.actor = Actor(
-            OBSERVATION_DIM,
-            ACTION_DIM,
-            initial_log_std=config.initial_log_std,
-            std_min=config.std_min,
-            std_max=config.std_max,
-            generator=self.generator,
+        self.policy = new_policy(
+            replace(
+                DEFAULT,
+                seed=seed,
+                initial_log_std=config.initial_log_std,
+                std_min=config.std_min,
+                std_max=config.std_max,
+            )
         )
-        self.normalizer = ObservationNormalizer((OBSERVATION_DIM,))
+        """Its critic stays as it began."""
+        self.actor, self.normalizer = self.policy.actor, self.policy.normalizer
         self.optimizer = torch.optim.Adam(
             [flatten_parameters(self.actor)], lr=config.learning_rate, eps=1e-5, fused=True
         )

@@ -19,35 +19,30 @@ from bipedal.safe_pickle import parse_statistics
 from bipedal.walker import FloatArray
 
 
-class NotebookActor(nn.Module):
-    """The notebook's policy, written out."""
+def notebook_net(outputs: int) -> nn.Sequential:
+    """The layers of the notebook's networks, written out."""
+    return nn.Sequential(
+        nn.Linear(24, 256),
+        nn.LayerNorm(256),
+        nn.ReLU(),
+        nn.Linear(256, 256),
+        nn.LayerNorm(256),
+        nn.ReLU(),
+        nn.Linear(256, outputs),
+    )
 
-    def __init__(self, hidden: int = 256) -> None:
+
+class NotebookActor(nn.Module):
+    def __init__(self) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(24, hidden),
-            nn.LayerNorm(hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, hidden),
-            nn.LayerNorm(hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, 4),
-        )
+        self.net = notebook_net(outputs=4)
         self.log_std = nn.Parameter(torch.zeros(4))
 
 
 class NotebookCritic(nn.Module):
-    def __init__(self, hidden: int = 256) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(24, hidden),
-            nn.LayerNorm(hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, hidden),
-            nn.LayerNorm(hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, 1),
-        )
+        self.net = notebook_net(outputs=1)
 
 
 def notebook_action(actor: NotebookActor, statistics: Any, observation: FloatArray) -> FloatArray:

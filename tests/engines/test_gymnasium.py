@@ -4,7 +4,7 @@ from contextlib import closing, contextmanager
 import gymnasium
 import numpy as np
 import pytest
-from numpy_engine import ArrayStep, NumpyEngine
+from numpy_engine import NumpyEngine, assert_same, assert_types, play, random_actions
 
 from bipedal.engines.gymnasium import GymnasiumEngine
 from bipedal.engines.gymnasium_worker import FIRST_SEED
@@ -12,21 +12,6 @@ from bipedal.engines.reference import make_env
 from bipedal.errors import RunFailedError, UserError
 from bipedal.physics.constants import FALL_REWARD
 from bipedal.walker import ENV_IDS, FloatArray, check_seed
-
-
-def random_actions(steps: int, num_envs: int, seed: int = 0) -> FloatArray:
-    rng = np.random.default_rng(seed)
-    return rng.uniform(-1, 1, (steps, num_envs, 4)).astype(np.float32)
-
-
-def play(engine: NumpyEngine, actions: FloatArray) -> list[ArrayStep]:
-    return [engine.step(action).copy() for action in actions]
-
-
-def assert_same(first: list[ArrayStep], second: list[ArrayStep]) -> None:
-    for one, other in zip(first, second, strict=True):
-        for name in ArrayStep._fields:
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
 
 
 @contextmanager
@@ -44,17 +29,7 @@ def engine() -> Iterator[NumpyEngine]:
 
 def test_shapes_and_types(engine: NumpyEngine) -> None:
     assert engine.reset().shape == (3, 24)
-    step = engine.step(random_actions(1, 3)[0])
-    for name, shape, dtype in (
-        ("observation", (3, 24), np.float32),
-        ("final_observation", (3, 24), np.float32),
-        ("reward", (3,), np.float64),
-        ("terminated", (3,), np.bool_),
-        ("truncated", (3,), np.bool_),
-        ("distance", (3,), np.float64),
-    ):
-        array = getattr(step, name)
-        assert (array.shape, array.dtype) == (shape, dtype), name
+    assert_types(engine.step(random_actions(1, 3)[0]), 3)
 
 
 def test_plays_gymnasiums_own_episodes_and_never_shows_the_reset_row_as_an_outcome(

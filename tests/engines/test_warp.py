@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import warp as wp
-from numpy_engine import ArrayStep, NumpyEngine
+from numpy_engine import ArrayStep, NumpyEngine, assert_same, assert_types, play, random_actions
 
 from bipedal.engines.reference import make_env
 from bipedal.engines.synchronise import read_terrain, reset_overheard
@@ -31,23 +31,8 @@ from bipedal.walker import ENV_IDS, FloatArray
 EngineMaker = Callable[..., NumpyEngine]
 
 
-def random_actions(steps: int, num_envs: int, seed: int = 0) -> FloatArray:
-    rng = np.random.default_rng(seed)
-    return rng.uniform(-1, 1, (steps, num_envs, 4)).astype(np.float32)
-
-
-def play(engine: NumpyEngine, actions: FloatArray) -> list[ArrayStep]:
-    return [engine.step(action).copy() for action in actions]
-
-
 def rows(steps: list[ArrayStep], chosen: Any) -> list[ArrayStep]:
     return [ArrayStep._make(array[chosen] for array in step) for step in steps]
-
-
-def assert_same(first: list[ArrayStep], second: list[ArrayStep]) -> None:
-    for one, other in zip(first, second, strict=True):
-        for name in ArrayStep._fields:
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
 
 
 def keep(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,17 +48,7 @@ class TestInterface:
     def test_shapes_and_types(self, make_engine: EngineMaker) -> None:
         engine = make_engine(num_envs=3)
         assert engine.reset().shape == (3, 24)
-        step = engine.step(random_actions(1, 3)[0])
-        for name, shape, dtype in (
-            ("observation", (3, 24), np.float32),
-            ("final_observation", (3, 24), np.float32),
-            ("reward", (3,), np.float64),
-            ("terminated", (3,), np.bool_),
-            ("truncated", (3,), np.bool_),
-            ("distance", (3,), np.float64),
-        ):
-            array = getattr(step, name)
-            assert (array.shape, array.dtype) == (shape, dtype), name
+        assert_types(engine.step(random_actions(1, 3)[0]), 3)
         assert engine.poses().shape == (3, 5, 3)
         assert engine.touching().shape == (3, 5)
         assert engine.joint_torques().shape == (3, 4)
