@@ -88,7 +88,7 @@ def ground_bounds(ground: Ground, env: int, piece: int) -> wp.vec4:
 @wp.func
 def ground_fat_box(ground: Ground, env: int, piece: int) -> wp.vec4:
     """Fat box of a piece of ground."""
-    return wider(ground_bounds(ground, env, piece), POLYGON_RADIUS + FAT_MARGIN)
+    return wider(wider(ground_bounds(ground, env, piece), POLYGON_RADIUS), FAT_MARGIN)
 
 
 @wp.func
@@ -153,8 +153,11 @@ def first_fat_box(robot: Robot, walkers: Walkers, env: int, body: int):
 
 
 @wp.func
-def find_new_contacts(ground: Ground, walkers: Walkers, env: int, moved: int):
-    """Add the pairs of the bodies in the bit set `moved` (b2BroadPhase::UpdatePairs)."""
+def find_new_contacts(ground: Ground, walkers: Walkers, env: int, moved: int) -> int:
+    """Add the pairs of the bodies in the bit set `moved` (b2BroadPhase::UpdatePairs).
+
+    Returns the set of the bodies that have a new one.
+    """
     left = float(1.0e30)
     right = float(-1.0e30)
     for body in range(NUM_BODIES):
@@ -162,24 +165,29 @@ def find_new_contacts(ground: Ground, walkers: Walkers, env: int, moved: int):
             fat = walkers.body[env, body].fat_box
             left = wp.min(left, fat[0])
             right = wp.max(right, fat[2])
-    margin = POLYGON_RADIUS + FAT_MARGIN
+    margin = 2.0 * FAT_MARGIN  # more than need be, as every pair is tested by itself
     first = column_of(left - margin)
     last = column_of(right + margin)
+    found = int(0)
     for piece in range(ground.first_box[env, first], ground.box_count[env]):
         if ground.box[env, piece][0] - margin > right:
             break
-        pair_with(ground, walkers, env, moved, piece)
+        found = found | pair_with(ground, walkers, env, moved, piece)
     for edge in range(first, last + 1):
-        pair_with(ground, walkers, env, moved, MAX_BOXES + edge)
+        found = found | pair_with(ground, walkers, env, moved, MAX_BOXES + edge)
+    return found
 
 
 @wp.func
-def pair_with(ground: Ground, walkers: Walkers, env: int, moved: int, piece: int):
+def pair_with(ground: Ground, walkers: Walkers, env: int, moved: int, piece: int) -> int:
     """Add the pairs of one piece of ground with the bodies in the bit set `moved`."""
     bounds = ground_fat_box(ground, env, piece)
+    found = int(0)
     for body in range(NUM_BODIES):
         if (moved >> body) & 1 == 1 and overlap(walkers.body[env, body].fat_box, bounds):
-            add_contact(walkers, env, body, piece)
+            if add_contact(walkers, env, body, piece):
+                found = found | (1 << body)
+    return found
 
 
 @wp.func

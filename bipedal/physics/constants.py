@@ -6,8 +6,6 @@ The first part is from Gymnasium's `bipedal_walker.py`, the second from Box2D 2.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 # Gymnasium: time, motors and senses ---------------------------------------------------------------
@@ -78,25 +76,58 @@ TERRAIN_FRICTION = 2.5
 MAX_BOXES = 64
 """Stumps, steps and pit walls that one terrain can hold; Hardcore's law makes about 30."""
 
-# Box2D --------------------------------------------------------------------------------------------
+# Box2D: each number as it reaches single precision ------------------------------------------------
 
+_F = np.float32
+
+
+def _largest_square(root: np.float32) -> float:
+    """The largest float32 whose square root rounds to at most `root`."""
+    square = root * root
+    while np.sqrt(np.nextafter(square, _F(1))) <= root:
+        square = np.nextafter(square, _F(1))
+    while np.sqrt(square) > root:
+        square = np.nextafter(square, _F(0))
+    return float(square)
+
+
+_PI = _F(3.14159265359)
 VELOCITY_ITERATIONS, POSITION_ITERATIONS, IMPACT_POSITION_ITERATIONS = 180, 60, 20
-LINEAR_SLOP = 0.005
-ANGULAR_SLOP = float(np.float32(2.0) / np.float32(180.0) * np.float32(math.pi))
-"""Exact in float32, because the position solver creeps up to it and stops when it is reached."""
-POLYGON_RADIUS = 2.0 * LINEAR_SLOP
-FAT_MARGIN, FAT_MULTIPLIER = 0.1, 2.0
+LINEAR_SLOP = float(_F(0.005))
+"""m, of overlap that the position iterations leave."""
+ANGULAR_SLOP = float(_F(2.0) / _F(180.0) * _PI)
+"""rad, by which a joint may pass its limit."""
+POLYGON_RADIUS = float(_F(2.0) * _F(LINEAR_SLOP))
+"""m, thickness of the skin around every shape."""
+TOTAL_RADIUS = float(_F(POLYGON_RADIUS) + _F(POLYGON_RADIUS))
+"""m, thickness of two skins."""
+FAT_MARGIN, FAT_MULTIPLIER = float(_F(0.1)), 2.0
 """A body's fat box is its bounding box, FAT_MARGIN (m) wider on every side and stretched by
 FAT_MULTIPLIER times the body's displacement."""
-MAX_LINEAR_CORRECTION = 0.2
-MAX_ANGULAR_CORRECTION = 8.0 / 180.0 * math.pi
+MAX_LINEAR_CORRECTION = float(_F(0.2))
+MAX_ANGULAR_CORRECTION = float(_F(8.0) / _F(180.0) * _PI)
 MAX_TRANSLATION = 2.0
-MAX_ROTATION = 0.5 * math.pi
-BAUMGARTE, IMPACT_BAUMGARTE = 0.2, 0.75
+MAX_TRANSLATION_SQUARED = 4.0
+MAX_ROTATION = float(_F(0.5) * _PI)
+MAX_ROTATION_SQUARED = float(_F(MAX_ROTATION) * _F(MAX_ROTATION))
+BAUMGARTE, IMPACT_BAUMGARTE = float(_F(0.2)), 0.75
+WORST_SEPARATION = float(_F(-3.0) * _F(LINEAR_SLOP))
+"""m, the deepest overlap with which the position iterations may end."""
+LARGEST_GAP_SQUARED = _largest_square(_F(LINEAR_SLOP))
+"""m^2, of the two ends of a pin: the largest float whose square root is LINEAR_SLOP."""
+WORST_IMPACT_SEPARATION = float(_F(-1.5) * _F(LINEAR_SLOP))
+"""m, the same after an impact."""
 TIME_TO_SLEEP = 0.5
-LINEAR_SLEEP_TOLERANCE = 0.01
-ANGULAR_SLEEP_TOLERANCE = 2.0 / 180.0 * math.pi
+LINEAR_SLEEP_TOLERANCE_SQUARED = float(_F(0.01) * _F(0.01))
+ANGULAR_SLEEP_TOLERANCE_SQUARED = float(_F(ANGULAR_SLOP) * _F(ANGULAR_SLOP))
+"""rad^2/s^2; in Box2D the tolerance has the value of the angular slop."""
 MAX_CONDITION_NUMBER = 1000.0
+IMPACT_TARGET = float(max(_F(LINEAR_SLOP), _F(TOTAL_RADIUS) - _F(3.0) * _F(LINEAR_SLOP)))
+"""m, distance between two shapes without skins at the time of their impact."""
+IMPACT_TOLERANCE = float(_F(0.25) * _F(LINEAR_SLOP))
+NO_IMPACT = float(_F(1.0) - _F(10.0) * np.finfo(np.float32).eps)
+"""Share of the step from which on an impact is left to the next one."""
+TWO_PI = float(_F(2.0) * _PI)
 MAX_SUB_STEPS, MAX_IMPACT_ITERATIONS, MAX_ROOT_ITERATIONS, MAX_PUSH_BACKS = 8, 20, 50, 16
 MAX_DISTANCE_ITERATIONS = 20
 FLOAT_EPSILON = float(np.finfo(np.float32).eps)
@@ -109,9 +140,7 @@ needs up to about 26."""
 MAX_TOUCHING = 8
 """Pieces of terrain that one body can touch at once."""
 VELOCITY_STAGES = (32, 48, 40, 60)
-"""Box2D's 180 velocity iterations. After each stage the environments that converged leave."""
-CONVERGED = 1.0e-6
-"""m/s and rad/s. An environment has converged when the last iteration changed no velocity by more
-than this."""
+"""Box2D's 180 velocity iterations. After each stage the environments leave in which nothing changes
+any more."""
 POSITION_STAGES = (1, 5, 18, 36)
 """Box2D's 60 position iterations. After each stage the environments that are done leave."""

@@ -122,23 +122,25 @@ def update_contact(
 
 
 @wp.func
-def add_contact(walkers: Walkers, env: int, body: int, piece: int):
-    """Append a pair to the list unless it is there already."""
+def add_contact(walkers: Walkers, env: int, body: int, piece: int) -> bool:
+    """Append a pair to the list unless it is there already. Returns whether it is new."""
     count = walkers.contact_count[env]
     fresh = Contact()
     fresh.body = body
     fresh.ground = piece
+    fresh.enabled = 1
     for i in range(count):
         other_ground = walkers.contact[env, i].ground
         if other_ground == piece:
             fresh.ground_time = walkers.contact[env, i].ground_time
             if walkers.contact[env, i].body == body:
-                return
+                return False
     if count < MAX_CONTACTS:
         walkers.contact[env, count] = fresh
         walkers.contact_count[env] = count + 1
     else:
         note_overflow(walkers.overflow, env, int(Overflow.CONTACTS))
+    return True
 
 
 @wp.func

@@ -290,10 +290,11 @@ def simplex_distance(simplex: Simplex) -> float:
     """Distance between the closest points of ground and body; 0 if they overlap."""
     distance = float(0.0)
     if simplex.count == 1:
-        distance = wp.length(simplex.first.difference)
+        distance = wp.length(simplex.first.ground - simplex.first.body)
     if simplex.count == 2:
-        distance = wp.length(
-            simplex.first.weight * simplex.first.difference
-            + simplex.second.weight * simplex.second.difference
-        )
+        a = simplex.first.weight
+        b = simplex.second.weight
+        on_ground = a * simplex.first.ground + b * simplex.second.ground
+        on_body = a * simplex.first.body + b * simplex.second.body
+        distance = wp.length(on_ground - on_body)
     return distance

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import warp as wp
 
+from bipedal.physics.constants import FLOAT_EPSILON
+from bipedal.physics.trigonometry import cosine, sine
+
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
 
@@ -23,42 +26,8 @@ def cross(a: wp.vec2, b: wp.vec2) -> float:
 
 @wp.func
 def rotation_of(angle: float) -> wp.vec2:
-    """(cos, sin) of an angle in rad, by Taylor series in double precision, rounded once.
-
-    A good C library, which Box2D calls, returns the same except for a rare last bit. This is the
-    same on every device and several times faster than two library calls.
-    """
-    quarters = wp.rint(wp.float64(angle) * wp.float64(0.6366197723675814))
-    x = wp.float64(angle) - quarters * wp.float64(1.5707963267948966)
-    z = x * x
-    s = x + x * z * (
-        wp.float64(-1.0 / 6.0)
-        + z
-        * (
-            wp.float64(1.0 / 120.0)
-            + z * (wp.float64(-1.0 / 5040.0) + z * wp.float64(1.0 / 362880.0))
-        )
-    )
-    c = wp.float64(1.0) + z * (
-        wp.float64(-0.5)
-        + z
-        * (
-            wp.float64(1.0 / 24.0)
-            + z
-            * (
-                wp.float64(-1.0 / 720.0)
-                + z * (wp.float64(1.0 / 40320.0) + z * wp.float64(-1.0 / 3628800.0))
-            )
-        )
-    )
-    quadrant = int(quarters) & 3
-    odd = (quadrant & 1) == 1
-    cos = wp.where(odd, s, c)
-    sin = wp.where(odd, c, s)
-    return wp.vec2(
-        float(wp.where(quadrant == 1 or quadrant == 2, -cos, cos)),
-        float(wp.where(quadrant >= 2, -sin, sin)),
-    )
+    """(cos, sin) of an angle in rad (b2Rot::Set)."""
+    return wp.vec2(cosine(angle), sine(angle))
 
 
 @wp.func
@@ -98,3 +67,13 @@ def pose_at(center: wp.vec2, rotation: wp.vec2, local_center: wp.vec2) -> Pose:
 def right_normal(v: wp.vec2) -> wp.vec2:
     """v turned clockwise by a right angle (b2Cross(v, 1))."""
     return wp.vec2(v[1], -v[0])
+
+
+@wp.func
+def unit(v: wp.vec2) -> wp.vec2:
+    """v with length 1, or unchanged if it is shorter than FLOAT_EPSILON (b2Vec2::Normalize)."""
+    length = wp.length(v)
+    if length < FLOAT_EPSILON:
+        return v
+    inverse = 1.0 / length
+    return wp.vec2(v[0] * inverse, v[1] * inverse)

@@ -23,20 +23,21 @@ from bipedal.physics.broadphase import (
     wider,
 )
 from bipedal.physics.constants import (
-    CONVERGED,
     DT,
-    FLOAT_EPSILON,
     IMPACT_BAUMGARTE,
     IMPACT_POSITION_ITERATIONS,
-    LINEAR_SLOP,
+    IMPACT_TARGET,
+    IMPACT_TOLERANCE,
     MAX_BOXES,
     MAX_IMPACT_ITERATIONS,
     MAX_PUSH_BACKS,
     MAX_ROOT_ITERATIONS,
     MAX_SUB_STEPS,
     MAX_TOUCHING,
-    POLYGON_RADIUS,
+    NO_IMPACT,
+    TWO_PI,
     VELOCITY_ITERATIONS,
+    WORST_IMPACT_SEPARATION,
 )
 from bipedal.physics.contacts import body_pose, edge_start, update_contact
 from bipedal.physics.distance import (
@@ -55,25 +56,20 @@ from bipedal.physics.geometry import (
     rotate_back,
     rotation_of,
     to_world,
+    unit,
 )
 from bipedal.physics.position import Motion, integrate, prepare_push, push_contact
 from bipedal.physics.state import Ground, Overflow, Robot, Walkers, note_overflow
-from bipedal.physics.velocity import prepare_contact, solve_contact
+from bipedal.physics.velocity import pairs_in, prepare_contact, solve_contact
 from bipedal.physics.workspace import (
     Floats,
     column_start,
     contact_offset,
-    set_start,
     set_velocity,
     velocity_of,
 )
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
-
-_TARGET = wp.constant(max(LINEAR_SLOP, 2.0 * POLYGON_RADIUS - 3.0 * LINEAR_SLOP))
-_TOLERANCE = wp.constant(0.25 * LINEAR_SLOP)
-_TWO_PI = wp.constant(6.28318530718)
-_NEVER = wp.constant(1.0 - 10.0 * FLOAT_EPSILON)
 
 
 @wp.func
@@ -114,11 +110,11 @@ def stays_clear(
         return True
     if piece < MAX_BOXES:
         return False
-    clear = _TARGET + _TOLERANCE + bulge + 1.0e-5
+    clear = IMPACT_TARGET + IMPACT_TOLERANCE + bulge + 1.0e-4
     start = pose_at(sweep.start_center, sweep.start_rotation, robot.local_center[body])
     a = edge_start(ground, env, piece - MAX_BOXES)
     b = edge_start(ground, env, piece - MAX_BOXES + 1)
-    line_normal = -right_normal(wp.normalize(b - a))
+    line_normal = -right_normal(unit(b - a))
     for i in range(robot.vertex_count[body]):
         v = robot.vertices[body, i]
         if wp.dot(line_normal, to_world(start, v) - a) <= clear:
@@ -148,7 +144,7 @@ def axis_of(
     axis = Axis()
     if simplex.count == 1:
         axis.kind = 0
-        axis.direction = wp.normalize(
+        axis.direction = unit(
             to_world(pose, robot.vertices[body, simplex.first.body_index])
             - ground_corner(ground, env, piece, simplex.first.ground_index)
         )
@@ -156,7 +152,7 @@ def axis_of(
         axis.kind = 2
         b1 = robot.vertices[body, simplex.first.body_index]
         b2 = robot.vertices[body, simplex.second.body_index]
-        axis.direction = wp.normalize(right_normal(b2 - b1))
+        axis.direction = unit(right_normal(b2 - b1))
         axis.point = 0.5 * (b1 + b2)
         other = ground_corner(ground, env, piece, simplex.first.ground_index)
         if wp.dot(other - to_world(pose, axis.point), rotate(pose.rotation, axis.direction)) < 0.0:
@@ -165,7 +161,7 @@ def axis_of(
         axis.kind = 1
         a1 = ground_corner(ground, env, piece, simplex.first.ground_index)
         a2 = ground_corner(ground, env, piece, simplex.second.ground_index)
-        axis.direction = wp.normalize(right_normal(a2 - a1))
+        axis.direction = unit(right_normal(a2 - a1))
         axis.point = 0.5 * (a1 + a2)
         other = to_world(pose, robot.vertices[body, simplex.first.body_index])
         if wp.dot(other - axis.point, axis.direction) < 0.0:
@@ -220,7 +216,7 @@ def time_of_impact(
     """Share of the sweep after which a body touches a piece of ground, 1 if it does not."""
     # Angles near 0 keep their precision.
     sweep = whole
-    turns = _TWO_PI * wp.floor(sweep.start_angle / _TWO_PI)
+    turns = TWO_PI * wp.floor(sweep.start_angle / TWO_PI)
     sweep.start_angle = sweep.start_angle - turns
     sweep.end_angle = sweep.end_angle - turns
 
@@ -236,7 +232,7 @@ def time_of_impact(
         distance = simplex_distance(simplex)
         if distance <= 0.0:
             done = True  # They overlap: Box2D gives up.
-        elif distance < _TARGET + _TOLERANCE:
+        elif distance < IMPACT_TARGET + IMPACT_TOLERANCE:
             result = t1
             done = bool(True)
         else:
@@ -249,18 +245,18 @@ def time_of_impact(
                 end_pose = pose_in(robot, body, sweep, t2)
                 corners = deepest_corners(robot, ground, env, piece, body, end_pose, axis)
                 s2 = separation_along(robot, ground, env, piece, body, end_pose, axis, corners)
-                if s2 > _TARGET + _TOLERANCE:
+                if s2 > IMPACT_TARGET + IMPACT_TOLERANCE:
                     searching = False  # They are apart at the end.
                     done = bool(True)
-                elif s2 > _TARGET - _TOLERANCE:
+                elif s2 > IMPACT_TARGET - IMPACT_TOLERANCE:
                     searching = False  # They touch along this axis at t2: look for the next axis.
                     t1 = t2
                 else:
                     s1 = separation_along(robot, ground, env, piece, body, pose, axis, corners)
-                    if s1 < _TARGET - _TOLERANCE:
+                    if s1 < IMPACT_TARGET - IMPACT_TOLERANCE:
                         searching = False  # They overlap from the start: Box2D gives up.
                         done = bool(True)
-                    elif s1 <= _TARGET + _TOLERANCE:
+                    elif s1 <= IMPACT_TARGET + IMPACT_TOLERANCE:
                         searching = bool(False)
                         done = bool(True)
                         result = t1
@@ -273,16 +269,16 @@ def time_of_impact(
                         found = bool(False)
                         while root < MAX_ROOT_ITERATIONS and not found:
                             if (root & 1) == 1:
-                                t = a1 + (_TARGET - s1) * (a2 - a1) / (s2 - s1)
+                                t = a1 + (IMPACT_TARGET - s1) * (a2 - a1) / (s2 - s1)
                             else:
                                 t = 0.5 * (a1 + a2)
                             root += 1
                             at = pose_in(robot, body, sweep, t)
                             s = separation_along(robot, ground, env, piece, body, at, axis, corners)
-                            if wp.abs(s - _TARGET) < _TOLERANCE:
+                            if wp.abs(s - IMPACT_TARGET) < IMPACT_TOLERANCE:
                                 t2 = t
                                 found = bool(True)
-                            elif s > _TARGET:
+                            elif s > IMPACT_TARGET:
                                 a1 = t
                                 s1 = s
                             else:
@@ -314,22 +310,39 @@ def place(walkers: Walkers, env: int, body: int, center: wp.vec2, angle: float):
 
 
 @wp.func
+def is_in(bodies: int, body: int) -> bool:
+    """Whether a body is in a set of bodies."""
+    return (bodies >> body) & 1 == 1
+
+
+@wp.func
 def any_may_hit(
-    robot: Robot, ground: Ground, walkers: Walkers, sweeps: wp.array2d(dtype=Sweep), env: int
+    robot: Robot,
+    ground: Ground,
+    walkers: Walkers,
+    sweeps: wp.array2d(dtype=Sweep),
+    env: int,
+    awake: int,
 ) -> bool:
     """Whether any pair comes so close within the step that its time of impact is needed."""
     for i in range(walkers.contact_count[env]):
         body = walkers.contact[env, i].body
-        end = body_pose(robot, walkers, env, body)
-        piece = walkers.contact[env, i].ground
-        if not stays_clear(robot, ground, env, piece, body, sweeps[env, body], end):
-            return True
+        if is_in(awake, body):
+            end = body_pose(robot, walkers, env, body)
+            piece = walkers.contact[env, i].ground
+            if not stays_clear(robot, ground, env, piece, body, sweeps[env, body], end):
+                return True
     return False
 
 
 @wp.func
 def next_impact(
-    robot: Robot, ground: Ground, walkers: Walkers, sweeps: wp.array2d(dtype=Sweep), env: int
+    robot: Robot,
+    ground: Ground,
+    walkers: Walkers,
+    sweeps: wp.array2d(dtype=Sweep),
+    env: int,
+    awake: int,
 ) -> int:
     """Index of the contact with the earliest impact, the newest of several; -1 if there is none."""
     first = int(-1)
@@ -337,7 +350,8 @@ def next_impact(
     i = walkers.contact_count[env] - 1
     while i >= 0:
         contact = walkers.contact[env, i]
-        if contact.enabled == 1 and contact.impact_count <= MAX_SUB_STEPS:
+        candidate = contact.enabled == 1 and contact.impact_count <= MAX_SUB_STEPS
+        if candidate and (contact.impact_known == 1 or is_in(awake, contact.body)):
             if contact.impact_known == 0:
                 body = contact.body
                 sweep = sweeps[env, body]
@@ -359,7 +373,7 @@ def next_impact(
                 earliest = contact.impact_time
                 first = i
         i -= 1
-    if earliest > _NEVER:
+    if earliest > NO_IMPACT:
         first = int(-1)
     return first
 
@@ -373,8 +387,11 @@ def solve_impact(
     sweeps: wp.array2d(dtype=Sweep),
     env: int,
     first: int,
-):
-    """Take the body of contact `first` back to its impact, solve it there and let it move on."""
+) -> int:
+    """Take the body of contact `first` back to its impact, solve it there and let it move on.
+
+    Returns the set of the bodies that have a new contact.
+    """
     # Take the body to the time of impact and evaluate the contact there.
     column = column_start(env)
     contact = walkers.contact[env, first]
@@ -398,7 +415,7 @@ def solve_impact(
         walkers.contact[env, first] = contact
         set_ground_time(walkers, env, contact.ground, ground_time)
         place(walkers, env, body, whole.end_center, whole.end_angle)
-        return
+        return 0
     walkers.contact[env, first] = contact
 
     # The island is the body with everything that it touches at this time, this contact first.
@@ -423,18 +440,17 @@ def solve_impact(
     x = sweep.start_center[0]
     y = sweep.start_center[1]
     angle = sweep.start_angle
-    set_start(workspace, column, body, sweep.start_center, angle, rotation_of(angle))
     iteration = int(0)
     solved = bool(False)
     while iteration < IMPACT_POSITION_ITERATIONS and not solved:
         deepest = float(0.0)
         for slot in range(slots):
             x, y, angle, separation = push_contact(
-                workspace, column, body, contact_offset(body, slot), x, y, angle, 1.0,
-                robot.inverse_mass[body], robot.inverse_inertia[body], IMPACT_BAUMGARTE,
+                workspace, column, contact_offset(body, slot), x, y, angle, 1.0,
+                robot.local_center[body], robot.inverse_mass[body], robot.inverse_inertia[body], IMPACT_BAUMGARTE,
             )  # fmt: skip
             deepest = wp.min(deepest, separation)
-        solved = deepest >= -1.5 * LINEAR_SLOP
+        solved = deepest >= WORST_IMPACT_SEPARATION
         iteration += 1
     center = wp.vec2(x, y)
     sweep.start_center = center
@@ -460,19 +476,13 @@ def solve_impact(
             slots += 1
         i -= 1
     vx, vy, w = velocity_of(workspace, column, body)
-    change = float(1.0)
-    iteration = int(0)
-    while iteration < VELOCITY_ITERATIONS and change > CONVERGED:
-        old_vx = vx
-        old_vy = vy
-        old_w = w
+    pairs = pairs_in(workspace, column, body, slots)
+    for _iteration in range(VELOCITY_ITERATIONS):
         for slot in range(slots):
             vx, vy, w = solve_contact(
-                workspace, column, contact_offset(body, slot), vx, vy, w,
+                workspace, column, contact_offset(body, slot), (pairs >> slot & 1) != 0, vx, vy, w,
                 robot.inverse_mass[body], robot.inverse_inertia[body], robot.friction[body],
             )  # fmt: skip
-        change = wp.max(wp.max(wp.abs(vx - old_vx), wp.abs(vy - old_vy)), wp.abs(w - old_w))
-        iteration += 1
 
     # The body moves on for the rest of the step.
     motion.velocity = wp.vec2(vx, vy)
@@ -487,8 +497,10 @@ def solve_impact(
     for i in range(walkers.contact_count[env]):
         if walkers.contact[env, i].body == body:
             walkers.contact[env, i].impact_known = 0
+    found = int(0)
     if refatten(robot, walkers, sweeps, env, body):
-        find_new_contacts(ground, walkers, env, 1 << body)
+        found = find_new_contacts(ground, walkers, env, 1 << body)
+    return found
 
 
 @wp.func
@@ -499,16 +511,21 @@ def solve_impacts(
     workspace: Floats,
     sweeps: wp.array2d(dtype=Sweep),
     env: int,
+    awake: int,
 ):
-    """Solve impacts, the earliest first, until none is left (b2World::SolveTOI)."""
-    if not any_may_hit(robot, ground, walkers, sweeps, env):
+    """Solve impacts, the earliest first, until none is left (b2World::SolveTOI).
+
+    Only bodies in the set `awake` can have one.
+    """
+    if not any_may_hit(robot, ground, walkers, sweeps, env, awake):
         return
     for i in range(walkers.contact_count[env]):
         walkers.contact[env, i].enabled = 1
         walkers.contact[env, i].impact_known = 0
         walkers.contact[env, i].impact_count = 0
         walkers.contact[env, i].ground_time = 0.0
-    first = next_impact(robot, ground, walkers, sweeps, env)
+    woken = awake
+    first = next_impact(robot, ground, walkers, sweeps, env, woken)
     while first >= 0:
-        solve_impact(robot, ground, walkers, workspace, sweeps, env, first)
-        first = next_impact(robot, ground, walkers, sweeps, env)
+        woken = woken | solve_impact(robot, ground, walkers, workspace, sweeps, env, first)
+        first = next_impact(robot, ground, walkers, sweeps, env, woken)

@@ -8,21 +8,26 @@ coordinates are the world's.
 
 from __future__ import annotations
 
+import numpy as np
 import warp as wp
 
-from bipedal.physics.constants import POLYGON_RADIUS
+from bipedal.physics.constants import TOTAL_RADIUS
 from bipedal.physics.geometry import (
     Pose,
+    cross,
     right_normal,
     rotate,
+    rotate_back,
     to_body,
     to_world,
+    unit,
 )
 from bipedal.physics.state import Manifold, Robot
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
-_RADII = wp.constant(2.0 * POLYGON_RADIUS)
+MAX_FLOAT = wp.constant(float(np.finfo(np.float32).max))
+_THIRD = wp.constant(float(np.float32(1) / np.float32(3)))
 _PREFER_FIRST_FACTOR = wp.constant(0.98)
 _PREFER_FIRST_OFFSET = wp.constant(0.001)
 _VERTEX = wp.constant(0)
@@ -31,12 +36,21 @@ _FACE = wp.constant(1)
 
 @wp.struct
 class Polygon:
-    """A convex polygon in world coordinates, counter-clockwise."""
+    """A convex polygon in its own coordinates, counter-clockwise, and where it is."""
 
     count: wp.int32
     vertices: wp.types.matrix(shape=(5, 2), dtype=wp.float32)
     normals: wp.types.matrix(shape=(5, 2), dtype=wp.float32)
     centroid: wp.vec2
+    pose: Pose
+
+
+@wp.struct
+class Side:
+    """A side of a polygon and how far another polygon lies in front of it (m)."""
+
+    index: wp.int32
+    separation: wp.float32
 
 
 @wp.struct
@@ -63,14 +77,14 @@ def swapped_id(key: int) -> int:
 
 
 @wp.func
-def vertex(polygon: Polygon, i: int) -> wp.vec2:
-    """Corner i of a polygon."""
+def corner(polygon: Polygon, i: int) -> wp.vec2:
+    """Corner i of a polygon in its own coordinates."""
     return wp.vec2(polygon.vertices[i, 0], polygon.vertices[i, 1])
 
 
 @wp.func
 def normal(polygon: Polygon, i: int) -> wp.vec2:
-    """Outward normal of the side from corner i to the next."""
+    """Outward normal of the side from corner i to the next, in the polygon's coordinates."""
     return wp.vec2(polygon.normals[i, 0], polygon.normals[i, 1])
 
 
@@ -82,17 +96,18 @@ def next_index(polygon: Polygon, i: int) -> int:
 
 @wp.func
 def body_polygon(robot: Robot, body: int, pose: Pose) -> Polygon:
-    """The outline of a body in world coordinates."""
+    """The outline of a body."""
     polygon = Polygon()
     polygon.count = robot.vertex_count[body]
+    polygon.centroid = robot.centroid[body]
+    polygon.pose = pose
     for i in range(robot.vertex_count[body]):
-        v = to_world(pose, robot.vertices[body, i])
-        n = rotate(pose.rotation, robot.normals[body, i])
+        v = robot.vertices[body, i]
+        n = robot.normals[body, i]
         polygon.vertices[i, 0] = v[0]
         polygon.vertices[i, 1] = v[1]
         polygon.normals[i, 0] = n[0]
         polygon.normals[i, 1] = n[1]
-    polygon.centroid = to_world(pose, robot.centroid[body])
     return polygon
 
 
@@ -105,19 +120,39 @@ def box_corner(box: wp.vec4, i: int) -> wp.vec2:
 
 
 @wp.func
+def box_normal(box: wp.vec4, i: int) -> wp.vec2:
+    """Normal of the side from corner i of a box to the next; Box2D rounds its length."""
+    return unit(right_normal(box_corner(box, wp.where(i < 3, i + 1, 0)) - box_corner(box, i)))
+
+
+@wp.func
+def box_centroid(box: wp.vec4) -> wp.vec2:
+    """Centroid of a box: ComputeCentroid in b2PolygonShape.cpp, with its errors of rounding."""
+    center = wp.vec2(0.0, 0.0)
+    area = float(0.0)
+    for i in range(4):
+        a = box_corner(box, i)
+        b = box_corner(box, wp.where(i < 3, i + 1, 0))
+        triangle = 0.5 * cross(a, b)
+        area += triangle
+        center += triangle * _THIRD * (a + b)
+    return (1.0 / area) * center
+
+
+@wp.func
 def box_polygon(box: wp.vec4) -> Polygon:
     """The outline of a box of the ground."""
     polygon = Polygon()
     polygon.count = 4
+    polygon.centroid = box_centroid(box)
+    polygon.pose.rotation = wp.vec2(1.0, 0.0)
     for i in range(4):
         v = box_corner(box, i)
+        n = box_normal(box, i)
         polygon.vertices[i, 0] = v[0]
         polygon.vertices[i, 1] = v[1]
-    polygon.normals[0, 0] = 1.0
-    polygon.normals[1, 1] = 1.0
-    polygon.normals[2, 0] = -1.0
-    polygon.normals[3, 1] = -1.0
-    polygon.centroid = wp.vec2(0.5 * (box[0] + box[2]), 0.5 * (box[1] + box[3]))
+        polygon.normals[i, 0] = n[0]
+        polygon.normals[i, 1] = n[1]
     return polygon
 
 
@@ -142,12 +177,10 @@ def clip_to_line(segment: Clip, line_normal: wp.vec2, offset: float, index_a: in
 
 
 @wp.func
-def keep_deep(
-    manifold: Manifold, segment: Clip, face_normal: wp.vec2, face_point: wp.vec2
-) -> Manifold:
-    """Put the ends of a segment that are within reach of a face into a manifold."""
-    deep_0 = wp.dot(face_normal, segment.point_0 - face_point) <= _RADII
-    deep_1 = wp.dot(face_normal, segment.point_1 - face_point) <= _RADII
+def keep_deep(manifold: Manifold, segment: Clip, depth_0: float, depth_1: float) -> Manifold:
+    """Put those ends of a segment into a manifold that lie at most two skins before a face."""
+    deep_0 = depth_0 <= TOTAL_RADIUS
+    deep_1 = depth_1 <= TOTAL_RADIUS
     manifold.point_0 = wp.where(deep_0, segment.point_0, segment.point_1)
     manifold.id_0 = wp.where(deep_0, segment.id_0, segment.id_1)
     manifold.point_1 = segment.point_1
@@ -160,7 +193,7 @@ def keep_deep(
 def collide_edge(robot: Robot, body: int, pose: Pose, v1: wp.vec2, v2: wp.vec2) -> Manifold:
     """Manifold of an edge of the ground line and a body, or one without points."""
     manifold = Manifold()
-    edge = wp.normalize(v2 - v1)
+    edge = unit(v2 - v1)
     edge_normal = right_normal(edge)
     front = wp.dot(edge_normal, to_world(pose, robot.centroid[body]) - v1) >= 0.0
     side = wp.where(front, edge_normal, -edge_normal)
@@ -171,7 +204,7 @@ def collide_edge(robot: Robot, body: int, pose: Pose, v1: wp.vec2, v2: wp.vec2) 
     for i in range(count):
         v = to_world(pose, robot.vertices[body, i])
         edge_separation = wp.min(edge_separation, wp.dot(side, v - v1))
-    if edge_separation > _RADII:
+    if edge_separation > TOTAL_RADIUS:
         return manifold
     polygon_separation = float(-1.0e30)
     face = int(0)
@@ -181,7 +214,7 @@ def collide_edge(robot: Robot, body: int, pose: Pose, v1: wp.vec2, v2: wp.vec2) 
         v = to_world(pose, robot.vertices[body, i])
         n = rotate(pose.rotation, robot.normals[body, i])
         s = wp.min(wp.dot(-n, v - v1), wp.dot(-n, v - v2))
-        if s > _RADII:
+        if s > TOTAL_RADIUS:
             return manifold
         if s > polygon_separation:
             polygon_separation = s
@@ -228,7 +261,12 @@ def collide_edge(robot: Robot, body: int, pose: Pose, v1: wp.vec2, v2: wp.vec2) 
         return manifold
 
     # Keep its deep ends, in the coordinates of the shapes that they belong to.
-    manifold = keep_deep(manifold, segment, face_normal, face_start)
+    manifold = keep_deep(
+        manifold,
+        segment,
+        wp.dot(face_normal, segment.point_0 - face_start),
+        wp.dot(face_normal, segment.point_1 - face_start),
+    )
     manifold.on_ground = int(on_ground)
     if on_ground:
         manifold.normal = face_normal
@@ -244,128 +282,149 @@ def collide_edge(robot: Robot, body: int, pose: Pose, v1: wp.vec2, v2: wp.vec2) 
 
 
 @wp.func
-def side_separation(first: Polygon, side: int, second: Polygon) -> float:
-    """How far `second` lies in front of a side of `first` (b2EdgeSeparation)."""
-    n = normal(first, side)
-    start = vertex(first, side)
-    separation = float(1.0e30)
-    for i in range(second.count):
-        separation = wp.min(separation, wp.dot(n, vertex(second, i) - start))
-    return separation
+def corner_in_world(polygon: Polygon, i: int) -> wp.vec2:
+    """Corner i of a polygon in world coordinates."""
+    return to_world(polygon.pose, corner(polygon, i))
 
 
 @wp.func
-def best_side(first: Polygon, second: Polygon) -> int:
+def side_separation(first: Polygon, side: int, second: Polygon) -> float:
+    """How far `second` lies in front of a side of `first` (b2EdgeSeparation)."""
+    world_normal = rotate(first.pose.rotation, normal(first, side))
+    local_normal = rotate_back(second.pose.rotation, world_normal)
+    deepest = int(0)
+    least = float(MAX_FLOAT)
+    for i in range(second.count):
+        along = wp.dot(corner(second, i), local_normal)
+        if along < least:
+            least = along
+            deepest = i
+    return wp.dot(corner_in_world(second, deepest) - corner_in_world(first, side), world_normal)
+
+
+@wp.func
+def best_side(first: Polygon, second: Polygon) -> Side:
     """The side of `first` with the largest separation, by Box2D's local search."""
     # Start at the side that faces the other polygon's centre.
-    toward = second.centroid - first.centroid
-    side = int(0)
-    most = float(-1.0e30)
+    toward = rotate_back(
+        first.pose.rotation,
+        to_world(second.pose, second.centroid) - to_world(first.pose, first.centroid),
+    )
+    best = Side()
+    most = float(-MAX_FLOAT)
     for i in range(first.count):
         along = wp.dot(normal(first, i), toward)
         if along > most:
             most = along
-            side = i
+            best.index = i
     # Choose a direction: to the side before or to the side after.
     last = first.count - 1
-    separation = side_separation(first, side, second)
-    before = wp.where(side > 0, side - 1, last)
-    after = wp.where(side < last, side + 1, 0)
+    best.separation = side_separation(first, best.index, second)
+    before = wp.where(best.index > 0, best.index - 1, last)
+    after = wp.where(best.index < last, best.index + 1, 0)
     separation_before = side_separation(first, before, second)
     separation_after = side_separation(first, after, second)
     step = int(0)
-    if separation_before > separation and separation_before > separation_after:
+    if separation_before > best.separation and separation_before > separation_after:
         step = int(-1)
-        side = before
-        separation = separation_before
-    elif separation_after > separation:
+        best.index = before
+        best.separation = separation_before
+    elif separation_after > best.separation:
         step = int(1)
-        side = after
-        separation = separation_after
+        best.index = after
+        best.separation = separation_after
     # Go on in that direction as long as the separation grows.
     climbing = step != 0
     while climbing:
-        candidate = side + step
+        candidate = best.index + step
         if candidate < 0:
             candidate = last
         if candidate > last:
             candidate = int(0)
-        s = side_separation(first, candidate, second)
-        climbing = s > separation
+        separation = side_separation(first, candidate, second)
+        climbing = separation > best.separation
         if climbing:
-            side = candidate
-            separation = s
-    return side
+            best.index = candidate
+            best.separation = separation
+    return best
 
 
 @wp.func
 def collide_box(robot: Robot, body: int, pose: Pose, box: wp.vec4) -> Manifold:
-    """Manifold of a box of the ground and a body, or one without points."""
+    """Manifold of a box of the ground and a body, or one without points (b2CollidePolygons)."""
     # Separation along the normals of the box, then along those of the body.
     manifold = Manifold()
     ground = box_polygon(box)
     walker = body_polygon(robot, body, pose)
     ground_side = best_side(ground, walker)
-    ground_separation = side_separation(ground, ground_side, walker)
-    if ground_separation > _RADII:
+    if ground_side.separation > TOTAL_RADIUS:
         return manifold
     walker_side = best_side(walker, ground)
-    walker_separation = side_separation(walker, walker_side, ground)
-    if walker_separation > _RADII:
+    if walker_side.separation > TOTAL_RADIUS:
         return manifold
 
     # The shape that separates more has the reference side.
-    on_ground = walker_separation <= (
-        _PREFER_FIRST_FACTOR * ground_separation + _PREFER_FIRST_OFFSET
+    on_ground = walker_side.separation <= (
+        _PREFER_FIRST_FACTOR * ground_side.separation + _PREFER_FIRST_OFFSET
     )
     if on_ground:
         reference = ground
         other = walker
-        side = ground_side
+        side = ground_side.index
     else:
         reference = walker
         other = ground
-        side = walker_side
+        side = walker_side.index
 
     # The segment is the side of the other polygon that faces the reference side most.
-    face_normal = normal(reference, side)
+    opposite = rotate_back(
+        other.pose.rotation, rotate(reference.pose.rotation, normal(reference, side))
+    )
     incident = int(0)
-    most_opposed = float(1.0e30)
+    most_opposed = float(MAX_FLOAT)
     for i in range(other.count):
-        opposed = wp.dot(face_normal, normal(other, i))
+        opposed = wp.dot(opposite, normal(other, i))
         if opposed < most_opposed:
             most_opposed = opposed
             incident = i
     after = next_index(other, incident)
     segment = Clip()
-    segment.point_0 = vertex(other, incident)
-    segment.point_1 = vertex(other, after)
+    segment.point_0 = corner_in_world(other, incident)
+    segment.point_1 = corner_in_world(other, after)
     segment.id_0 = feature_id(side, incident, _FACE, _VERTEX)
     segment.id_1 = feature_id(side, after, _FACE, _VERTEX)
 
     # Clip the segment to the ends of the reference side.
-    start = vertex(reference, side)
     end_index = next_index(reference, side)
-    end = vertex(reference, end_index)
-    tangent = wp.normalize(end - start)
-    segment = clip_to_line(segment, -tangent, -wp.dot(tangent, start) + _RADII, side)
+    start = corner(reference, side)
+    end = corner(reference, end_index)
+    local_tangent = unit(end - start)
+    tangent = rotate(reference.pose.rotation, local_tangent)
+    face_normal = right_normal(tangent)
+    world_start = to_world(reference.pose, start)
+    world_end = to_world(reference.pose, end)
+    segment = clip_to_line(segment, -tangent, -wp.dot(tangent, world_start) + TOTAL_RADIUS, side)
     if segment.count < 2:
         return manifold
-    segment = clip_to_line(segment, tangent, wp.dot(tangent, end) + _RADII, end_index)
+    segment = clip_to_line(segment, tangent, wp.dot(tangent, world_end) + TOTAL_RADIUS, end_index)
     if segment.count < 2:
         return manifold
 
     # Keep its deep ends, in the coordinates of the shapes that they belong to.
-    manifold = keep_deep(manifold, segment, face_normal, start)
+    front = wp.dot(face_normal, world_start)
+    manifold = keep_deep(
+        manifold,
+        segment,
+        wp.dot(face_normal, segment.point_0) - front,
+        wp.dot(face_normal, segment.point_1) - front,
+    )
     manifold.on_ground = int(on_ground)
+    manifold.normal = right_normal(local_tangent)
+    manifold.plane = 0.5 * (start + end)
     if on_ground:
-        manifold.normal = face_normal
-        manifold.plane = 0.5 * (start + end)
         manifold.point_0 = to_body(pose, manifold.point_0)
         manifold.point_1 = to_body(pose, manifold.point_1)
     else:
-        manifold.normal = robot.normals[body, side]
-        manifold.plane = 0.5 * (robot.vertices[body, side] + robot.vertices[body, end_index])
         manifold.id_0 = swapped_id(manifold.id_0)
         manifold.id_1 = swapped_id(manifold.id_1)
     return manifold

@@ -23,19 +23,24 @@ from bipedal.physics.constants import (
     ANGULAR_SLOP,
     BAUMGARTE,
     HULL,
+    LARGEST_GAP_SQUARED,
     LINEAR_SLOP,
     LOWER_0,
     LOWER_1,
     MAX_ANGULAR_CORRECTION,
     MAX_LINEAR_CORRECTION,
     MAX_ROTATION,
+    MAX_ROTATION_SQUARED,
     MAX_TRANSLATION,
+    MAX_TRANSLATION_SQUARED,
     POLYGON_RADIUS,
     UPPER_0,
     UPPER_1,
+    WORST_SEPARATION,
 )
 from bipedal.physics.lanes import add, choose, clamp, div, largest, mul, sub
 from bipedal.physics.state import Manifold, Robot
+from bipedal.physics.trigonometry import cosine, sine
 from bipedal.physics.workspace import (
     B,
     C,
@@ -53,7 +58,6 @@ from bipedal.physics.workspace import (
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
 _ = add, sub, mul, div  # Warp looks the lane-wise operators up by these names.
-_RADII = wp.constant(2.0 * POLYGON_RADIUS)
 
 
 @wp.struct
@@ -70,10 +74,10 @@ class Motion:
 def integrate(motion: Motion, dt: float) -> Motion:
     """Move for `dt` seconds, by at most 2 m and a quarter turn."""
     move = dt * motion.velocity
-    if wp.dot(move, move) > MAX_TRANSLATION * MAX_TRANSLATION:
+    if wp.dot(move, move) > MAX_TRANSLATION_SQUARED:
         motion.velocity = (MAX_TRANSLATION / wp.length(move)) * motion.velocity
     turn = dt * motion.spin
-    if turn * turn > MAX_ROTATION * MAX_ROTATION:
+    if turn * turn > MAX_ROTATION_SQUARED:
         motion.spin = (MAX_ROTATION / wp.abs(turn)) * motion.spin
     motion.center = motion.center + dt * motion.velocity
     motion.angle = motion.angle + dt * motion.spin
@@ -86,16 +90,15 @@ def prepare_push(
 ):
     """Write a contact's position constraint."""
     at = contact_offset(body, slot)
-    center = robot.local_center[body]
     on_ground = manifold.on_ground == 1
-    body_0 = manifold.plane - center
-    body_1 = body_0
+    body_0 = manifold.plane
+    body_1 = manifold.plane
     ground_0 = manifold.point_0
     ground_1 = manifold.point_1
     normal = -manifold.normal
     if on_ground:
-        body_0 = manifold.point_0 - center
-        body_1 = manifold.point_1 - center
+        body_0 = manifold.point_0
+        body_1 = manifold.point_1
         ground_0 = manifold.plane
         ground_1 = manifold.plane
         normal = manifold.normal
@@ -115,33 +118,15 @@ def prepare_push(
 
 
 @wp.func
-def rotation_near(workspace: Any, unit: int, body: int, angle: Any):
-    """(cos, sin) of a body's angle, from those at the start and a Taylor series of the change.
-
-    The error is at most 1e-7 for changes of up to half a radian. The iterations turn a body by
-    several times less.
-    """
-    change = angle - get(workspace, unit, body_field(body, int(B.START_ANGLE)))
-    start_cos = get(workspace, unit, body_field(body, int(B.START_COS)))
-    start_sin = get(workspace, unit, body_field(body, int(B.START_SIN)))
-    z = change * change
-    sine = change + change * z * (z * (z * (-1.0 / 5040.0) + 1.0 / 120.0) - 1.0 / 6.0)
-    versine = z * (z * (z * (z * (-1.0 / 40320.0) + 1.0 / 720.0) - 1.0 / 24.0) + 0.5)
-    cos = start_cos - start_cos * versine - start_sin * sine
-    sin = start_sin - start_sin * versine + start_cos * sine
-    return cos, sin
-
-
-@wp.func
 def push_point(
     workspace: Any,
     unit: int,
-    body: int,
     at: int,
     x: Any,
     y: Any,
     angle: Any,
     active: Any,
+    center: wp.vec2,
     mass: float,
     inertia: float,
     baumgarte: float,
@@ -149,7 +134,8 @@ def push_point(
 ):
     """Correct a share of a point's depth; returns the body's new place and the old separation."""
     # Where the two ends of the point and the normal are.
-    cos, sin = rotation_near(workspace, unit, body, angle)
+    cos = cosine(angle)
+    sin = sine(angle)
     on_ground = get(workspace, unit, at + int(C.ON_GROUND))
     face_x = get(workspace, unit, at + int(C.FACE_X))
     face_y = get(workspace, unit, at + int(C.FACE_Y))
@@ -157,21 +143,23 @@ def push_point(
     ny = choose(on_ground, face_y, sin * face_x + cos * face_y)
     bx = get(workspace, unit, at + int(C.BODY_X0) + 2 * point)
     by = get(workspace, unit, at + int(C.BODY_Y0) + 2 * point)
-    gx = get(workspace, unit, at + int(C.GROUND_X0) + 2 * point) - x
-    gy = get(workspace, unit, at + int(C.GROUND_Y0) + 2 * point) - y
-    arm_x = cos * bx - sin * by
-    arm_y = sin * bx + cos * by
+    gx = get(workspace, unit, at + int(C.GROUND_X0) + 2 * point)
+    gy = get(workspace, unit, at + int(C.GROUND_Y0) + 2 * point)
+    wx = cos * bx - sin * by + (x - (cos * center[0] - sin * center[1]))
+    wy = sin * bx + cos * by + (y - (sin * center[0] + cos * center[1]))
     # How much to correct, and with which lever arm.
     there = get(workspace, unit, at + int(C.POINTS_0) + point)
-    separation = (arm_x - gx) * nx + (arm_y - gy) * ny - _RADII
+    separation = (wx - gx) * nx + (wy - gy) * ny - POLYGON_RADIUS - POLYGON_RADIUS
     error = clamp(baumgarte * (separation + LINEAR_SLOP), -MAX_LINEAR_CORRECTION, 0.0)
-    arm_x = choose(on_ground, arm_x, gx)
-    arm_y = choose(on_ground, arm_y, gy)
+    arm_x = choose(on_ground, wx, gx) - x
+    arm_y = choose(on_ground, wy, gy) - y
     lever = arm_x * ny - arm_y * nx
-    impulse = -(active * there * error) / (inertia * (lever * lever) + mass)
-    x = x + mass * (impulse * nx)
-    y = y + mass * (impulse * ny)
-    angle = angle + inertia * (impulse * lever)
+    impulse = -(active * there * error) / (inertia * lever * lever + mass)
+    px = impulse * nx
+    py = impulse * ny
+    x = x + mass * px
+    y = y + mass * py
+    angle = angle + inertia * (arm_x * py - arm_y * px)
     return x, y, angle, there * separation
 
 
@@ -179,22 +167,22 @@ def push_point(
 def push_contact(
     workspace: Any,
     unit: int,
-    body: int,
     at: int,
     x: Any,
     y: Any,
     angle: Any,
     active: Any,
+    center: wp.vec2,
     mass: float,
     inertia: float,
     baumgarte: float,
 ):
     """Correct both points of a contact; returns the body's place and the smaller separation."""
     x, y, angle, separation_0 = push_point(
-        workspace, unit, body, at, x, y, angle, active, mass, inertia, baumgarte, 0
+        workspace, unit, at, x, y, angle, active, center, mass, inertia, baumgarte, 0
     )
     x, y, angle, separation_1 = push_point(
-        workspace, unit, body, at, x, y, angle, active, mass, inertia, baumgarte, 1
+        workspace, unit, at, x, y, angle, active, center, mass, inertia, baumgarte, 1
     )
     return x, y, angle, wp.min(separation_0, separation_1)
 
@@ -231,13 +219,15 @@ def pull_joint(
     beyond = choose(at_limit, angle - robot.upper_limit[joint], -angle + robot.lower_limit[joint])
     beyond = beyond * (at_limit * at_limit)
     error = at_limit * clamp(beyond - ANGULAR_SLOP, 0.0, MAX_ANGULAR_CORRECTION)
-    impulse = active * error * (-1.0 / (inertia_a + inertia_b))
+    impulse = -(active * (robot.motor_mass[joint] * error))
     angle_a = angle_a - inertia_a * impulse
     angle_b = angle_b + inertia_b * impulse
 
     # Pin: one impulse closes the gap between its ends.
-    cos_a, sin_a = rotation_near(workspace, unit, a, angle_a)
-    cos_b, sin_b = rotation_near(workspace, unit, b, angle_b)
+    cos_a = cosine(angle_a)
+    sin_a = sine(angle_a)
+    cos_b = cosine(angle_b)
+    sin_b = sine(angle_b)
     anchor_a = robot.anchor_a[joint]
     anchor_b = robot.anchor_b[joint]
     arm_ax = cos_a * anchor_a[0] - sin_a * anchor_a[1]
@@ -246,9 +236,10 @@ def pull_joint(
     arm_by = sin_b * anchor_b[0] + cos_b * anchor_b[1]
     gap_x = bx + arm_bx - ax - arm_ax
     gap_y = by + arm_by - ay - arm_ay
-    k_xx = inertia_a * (arm_ay * arm_ay) + inertia_b * (arm_by * arm_by) + (mass_a + mass_b)
-    k_xy = -inertia_a * (arm_ax * arm_ay) - inertia_b * (arm_bx * arm_by)
-    k_yy = inertia_a * (arm_ax * arm_ax) + inertia_b * (arm_bx * arm_bx) + (mass_a + mass_b)
+    masses = mass_a + mass_b
+    k_xx = inertia_a * arm_ay * arm_ay + masses + inertia_b * arm_by * arm_by
+    k_xy = -inertia_a * arm_ax * arm_ay - inertia_b * arm_bx * arm_by
+    k_yy = inertia_a * arm_ax * arm_ax + masses + inertia_b * arm_bx * arm_bx
     share = -active / (k_xx * k_yy - k_xy * k_xy)
     px = share * (k_yy * gap_x - k_xy * gap_y)
     py = share * (k_xx * gap_y - k_xy * gap_x)
@@ -258,9 +249,7 @@ def pull_joint(
     bx = bx + mass_b * px
     by = by + mass_b * py
     angle_b = angle_b + inertia_b * (arm_bx * py - arm_by * px)
-    excess = wp.max(
-        gap_x * gap_x + gap_y * gap_y - LINEAR_SLOP * LINEAR_SLOP, beyond - ANGULAR_SLOP
-    )
+    excess = wp.max(gap_x * gap_x + gap_y * gap_y - LARGEST_GAP_SQUARED, beyond - ANGULAR_SLOP)
     return ax, ay, angle_a, bx, by, angle_b, excess
 
 
@@ -269,13 +258,13 @@ def push_contacts(
     robot: Robot, workspace: Any, unit: int, body: int, x: Any, y: Any, angle: Any, active: Any
 ):
     """Push one body out of the ground; returns its place and the excess, as in `pull_joint`."""
-    excess = active * 0.0 - 3.0 * LINEAR_SLOP
+    excess = active * 0.0 + WORST_SEPARATION
     for slot in range(int(largest(get(workspace, unit, body_field(body, int(B.CONTACTS)))))):
         x, y, angle, separation = push_contact(
-            workspace, unit, body, contact_offset(body, slot), x, y, angle, active,
-            robot.inverse_mass[body], robot.inverse_inertia[body], BAUMGARTE,
+            workspace, unit, contact_offset(body, slot), x, y, angle, active,
+            robot.local_center[body], robot.inverse_mass[body], robot.inverse_inertia[body], BAUMGARTE,
         )  # fmt: skip
-        excess = wp.max(excess, -separation - 3.0 * LINEAR_SLOP)
+        excess = wp.max(excess, -separation + WORST_SEPARATION)
     return x, y, angle, excess
 
 

@@ -44,65 +44,106 @@ def box(width: float, height: float) -> Floats:
     return np.array([(-x, -y), (x, -y), (x, y), (-x, y)], dtype=np.float32)
 
 
+def cross(a: Floats, b: Floats) -> np.float32:
+    """z component of a x b."""
+    return a[0] * b[1] - a[1] * b[0]
+
+
+def dot(a: Floats, b: Floats) -> np.float32:
+    """Scalar product, in Box2D's order."""
+    return a[0] * b[0] + a[1] * b[1]
+
+
 def side_normals(vertices: Floats) -> Floats:
-    """Outward unit normals (n, 2) of a counter-clockwise polygon (n, 2)."""
-    edge = np.roll(vertices, -1, axis=0) - vertices
-    length = np.sqrt((edge * edge).sum(axis=1, keepdims=True), dtype=np.float32)
-    normals: Floats = np.stack([edge[:, 1], -edge[:, 0]], axis=1) / length
-    return normals
+    """Outward unit normals (n, 2) of a counter-clockwise polygon (n, 2), as Box2D rounds them."""
+    edges = np.roll(vertices, -1, axis=0) - vertices
+    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1)
+    inverse = [np.float32(1) / np.sqrt(dot(normal, normal)) for normal in normals]
+    unit: Floats = normals * np.array(inverse)[:, None]
+    return unit
 
 
-def mass_properties(vertices: Floats, density: float) -> tuple[float, Floats, float]:
-    """Mass (kg), centre of mass (2,) and inertia about it (kg m^2), of a polygon (n, 2).
+def centroid_of(vertices: Floats) -> Floats:
+    """Centroid (2,) of a polygon (n, 2): ComputeCentroid in b2PolygonShape.cpp."""
+    center, area = np.zeros(2, np.float32), np.float32(0)
+    third = np.float32(1) / np.float32(3)
+    for a, b in zip(vertices, np.roll(vertices, -1, axis=0), strict=True):
+        triangle = np.float32(0.5) * cross(a, b)
+        area += triangle
+        center += triangle * third * (a + b)
+    return center * (np.float32(1) / area)
 
-    The polygon has a uniform density in kg/m^2.
+
+def mass_properties(vertices: Floats, density: float) -> tuple[np.float32, Floats, np.float32]:
+    """What Box2D makes of a polygon (n, 2) of uniform density (kg/m^2).
+
+    Returns 1/mass (1/kg), the centre of mass (2,) and 1/inertia about it (1/(kg m^2)):
+    b2PolygonShape::ComputeMass, then b2Body::ResetMassData.
     """
-    a = vertices.astype(np.float64)
-    b = np.roll(a, -1, axis=0)
-    cross = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-    mass = density * cross.sum() / 2
-    center = ((a + b) * cross[:, None]).sum(axis=0) / (3 * cross.sum())
-    inertia = density * (cross * ((a * a) + a * b + b * b).sum(axis=1)).sum() / 12
-    return mass, center.astype(np.float32), inertia - mass * float(center @ center)
+    one, third = np.float32(1), np.float32(1) / np.float32(3)
+    origin = np.zeros(2, np.float32)
+    for vertex in vertices:
+        origin += vertex
+    origin *= one / np.float32(len(vertices))
+    center, area, inertia = np.zeros(2, np.float32), np.float32(0), np.float32(0)
+    for a, b in zip(vertices - origin, np.roll(vertices, -1, axis=0) - origin, strict=True):
+        twice = cross(a, b)
+        triangle = np.float32(0.5) * twice
+        area += triangle
+        center += triangle * third * (a + b)
+        squares = a * a + b * a + b * b
+        inertia += (np.float32(0.25) * third * twice) * (squares[0] + squares[1])
+    mass = np.float32(density) * area
+    center *= one / area
+    shape_center = center + origin
+    inertia = np.float32(density) * inertia
+    inertia += mass * (dot(shape_center, shape_center) - dot(center, center))
+    inverse_mass = one / mass
+    body_center = mass * shape_center * inverse_mass
+    inertia -= mass * dot(body_center, body_center)
+    return inverse_mass, body_center, one / inertia
 
 
 def robot_arrays() -> dict[str, npt.NDArray[Any]]:
     """Compute every field of `Robot` as a NumPy array."""
-    hull = np.array(HULL_OUTLINE, dtype=np.float32) / np.float32(SCALE)
+    hull = (np.array(HULL_OUTLINE) / SCALE).astype(np.float32)
     upper, lower = box(LEG_WIDTH, LEG_HEIGHT), box(LOWER_LEG_WIDTH, LEG_HEIGHT)
     shapes = [hull, upper, lower, upper, lower]
     vertices = np.zeros((NUM_BODIES, MAX_VERTICES, 2), dtype=np.float32)
     normals = np.zeros_like(vertices)
-    center = np.zeros((NUM_BODIES, 2), dtype=np.float32)
-    mass, inertia = np.zeros(NUM_BODIES), np.zeros(NUM_BODIES)
+    centroid, center = np.zeros((2, NUM_BODIES, 2), dtype=np.float32)
+    inverse_mass, inverse_inertia, reach = np.zeros((3, NUM_BODIES), dtype=np.float32)
     for body, shape in enumerate(shapes):
         vertices[body, : len(shape)] = shape
         normals[body, : len(shape)] = side_normals(shape)
+        if body == HULL:
+            centroid[body] = centroid_of(shape)
+        else:  # SetAsBox knows them
+            normals[body, : len(shape)] = np.round(normals[body, : len(shape)])
         density = HULL_DENSITY if body == HULL else LEG_DENSITY
-        mass[body], center[body], inertia[body] = mass_properties(shape, density)
-    center[1:] = 0.0  # exactly 0 for the legs
+        inverse_mass[body], center[body], inverse_inertia[body] = mass_properties(shape, density)
+        reach[body] = np.linalg.norm(shape - center[body], axis=1).max()
     hip, knee = (0.0, LEG_DOWN), (0.0, -LEG_HEIGHT / 2)
     anchor_a = np.array([hip, knee, hip, knee], dtype=np.float32)
+    anchor_b = np.array([(0.0, LEG_HEIGHT / 2)] * NUM_JOINTS, dtype=np.float32)
     body_a = np.array([HULL, UPPER_0, HULL, UPPER_1], dtype=np.int32)
-    reach = [
-        np.linalg.norm(shape - center[body], axis=1).max() for body, shape in enumerate(shapes)
-    ]
+    body_b = np.array([UPPER_0, LOWER_0, UPPER_1, LOWER_1], dtype=np.int32)
+    frictions = np.array([0.1, 0.2, 0.2, 0.2, 0.2], dtype=np.float32)
     return {
         "vertex_count": np.array([len(shape) for shape in shapes], dtype=np.int32),
         "vertices": vertices,
         "normals": normals,
-        "centroid": center,
+        "centroid": centroid,
         "local_center": center,
-        "reach": np.array(reach, dtype=np.float32),
-        "inverse_mass": (1 / mass).astype(np.float32),
-        "inverse_inertia": (1 / inertia).astype(np.float32),
-        "friction": np.sqrt(TERRAIN_FRICTION * np.array([0.1, 0.2, 0.2, 0.2, 0.2])).astype(
-            np.float32
-        ),
+        "reach": reach,
+        "inverse_mass": inverse_mass,
+        "inverse_inertia": inverse_inertia,
+        "motor_mass": np.float32(1) / (inverse_inertia[body_a] + inverse_inertia[body_b]),
+        "friction": np.sqrt(np.float32(TERRAIN_FRICTION) * frictions),
         "body_a": body_a,
-        "body_b": np.array([UPPER_0, LOWER_0, UPPER_1, LOWER_1], dtype=np.int32),
+        "body_b": body_b,
         "anchor_a": anchor_a - center[body_a],
-        "anchor_b": np.tile(np.array([0.0, LEG_HEIGHT / 2], dtype=np.float32), (NUM_JOINTS, 1)),
+        "anchor_b": anchor_b - center[body_b],
         "reference_angle": np.array([-0.05, 0.0, 0.05, 0.0], dtype=np.float32),
         "lower_limit": np.array([-0.8, -1.6, -0.8, -1.6], dtype=np.float32),
         "upper_limit": np.array([1.1, -0.1, 1.1, -0.1], dtype=np.float32),

@@ -42,6 +42,8 @@ class Robot:
     """(5,) 1/kg"""
     inverse_inertia: wp.array(dtype=wp.float32)
     """(5,) 1/(kg m^2), about the centre of mass."""
+    motor_mass: wp.array(dtype=wp.float32)
+    """(4,) kg m^2, effective inertia that a joint's motor turns"""
     friction: wp.array(dtype=wp.float32)
     """(5,) friction of a contact between the body and the ground"""
     body_a: wp.array(dtype=wp.int32)

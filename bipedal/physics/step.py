@@ -17,6 +17,7 @@ second time for the environments that ended.
 
 from __future__ import annotations
 
+import numpy as np
 import warp as wp
 
 from bipedal.physics.broadphase import (
@@ -27,8 +28,7 @@ from bipedal.physics.broadphase import (
     refatten,
 )
 from bipedal.physics.constants import (
-    ANGULAR_SLEEP_TOLERANCE,
-    CONVERGED,
+    ANGULAR_SLEEP_TOLERANCE_SQUARED,
     DT,
     FALL_REWARD,
     FAR_END,
@@ -41,11 +41,10 @@ from bipedal.physics.constants import (
     LEG_DOWN,
     LEG_HEIGHT,
     LIDAR_RAYS,
-    LINEAR_SLEEP_TOLERANCE,
+    LINEAR_SLEEP_TOLERANCE_SQUARED,
     LOWER_0,
     LOWER_1,
     MAX_TOUCHING,
-    MOTOR_TORQUE,
     NUM_BODIES,
     NUM_JOINTS,
     POSITION_ITERATIONS,
@@ -56,6 +55,7 @@ from bipedal.physics.constants import (
     TIME_TO_SLEEP,
     UPPER_0,
     UPPER_1,
+    VELOCITY_ITERATIONS,
     VELOCITY_STAGES,
     VIEWPORT_HEIGHT,
     VIEWPORT_WIDTH,
@@ -86,7 +86,7 @@ from bipedal.physics.workspace import (
     level_lanes,
     place_of,
     put,
-    set_start,
+    set_place,
     set_velocity,
     velocity_of,
 )
@@ -96,16 +96,24 @@ from bipedal.physics.workspace import (
 # vectors.
 OPTIONS = {
     "enable_backward": False,
+    "fuse_fp": False,
     "max_unroll": 1,
     "cpu_compiler_flags": "-march=native -mprefer-vector-width=512 -mllvm=-inline-threshold=9000",
 }
 
 _BodyCounts = wp.types.vector(length=NUM_BODIES, dtype=wp.int32)
+_Joints = wp.types.vector(length=NUM_JOINTS, dtype=wp.int32)
 _NUM_STAGES = wp.constant(len(VELOCITY_STAGES))
 _Stages = wp.types.vector(length=len(VELOCITY_STAGES), dtype=wp.int32)
 _VELOCITY_STAGES = wp.constant(_Stages(*VELOCITY_STAGES))
 _POSITION_STAGES = wp.constant(_Stages(*POSITION_STAGES))
 OBSERVATIONS = wp.constant(14 + LIDAR_RAYS)
+ALL_BODIES = wp.constant((1 << NUM_BODIES) - 1)
+_SPEED_X = wp.constant(wp.float64(VIEWPORT_WIDTH / SCALE))
+_SPEED_Y = wp.constant(wp.float64(VIEWPORT_HEIGHT / SCALE))
+_ISLAND = wp.constant(_Joints(3, 2, 0, 1))
+"""Joints in the order in which Box2D finds them, beginning at the body created last."""
+_MOTOR_COST = wp.constant(float(np.float32(0.00035 * 80)))
 
 
 @wp.struct
@@ -195,7 +203,8 @@ def prepare(
             else:
                 note_overflow(walkers.overflow, env, int(Overflow.TOUCHING))
         i -= 1
-    for joint in range(NUM_JOINTS):
+    for i in range(NUM_JOINTS):
+        joint = _ISLAND[i]
         prepare_joint(robot, walkers, workspace, env, column, joint, action[joint], dt_ratio)
 
 
@@ -203,13 +212,36 @@ def prepare(
 
 
 @wp.func
-def keep_impulses(walkers: Walkers, workspace: Floats, env: int, column: int):
-    """Store the impulses that warm-start the next step."""
+def repeat(value: float, change: float, times: int) -> float:
+    """Add `change` to `value` a number of times, with as many roundings."""
+    for _time in range(times):
+        sum = value + change
+        if sum == value:
+            break
+        value = sum
+    return value
+
+
+@wp.func
+def keep_impulses(walkers: Walkers, workspace: Floats, env: int, column: int, left: int):
+    """Store the impulses that warm-start the next step.
+
+    `left` is the number of iterations that were spared because they would change nothing but the
+    sums of the pins' impulses, each by the same amount.
+    """
     for joint in range(NUM_JOINTS):
         at = joint_offset(joint)
         walkers.joint[env, joint].impulse = wp.vec3(
-            get(workspace, column, at + int(J.IMPULSE_X)),
-            get(workspace, column, at + int(J.IMPULSE_Y)),
+            repeat(
+                get(workspace, column, at + int(J.IMPULSE_X)),
+                get(workspace, column, at + int(J.CHANGE_X)),
+                left,
+            ),
+            repeat(
+                get(workspace, column, at + int(J.IMPULSE_Y)),
+                get(workspace, column, at + int(J.CHANGE_Y)),
+                left,
+            ),
             get(workspace, column, at + int(J.IMPULSE_Z)),
         )
         walkers.joint[env, joint].motor_impulse = get(workspace, column, at + int(J.IMPULSE_MOTOR))
@@ -235,13 +267,13 @@ def keep_impulses(walkers: Walkers, workspace: Floats, env: int, column: int):
 
 
 @wp.func
-def keep_velocities(walkers: Walkers, workspace: Floats, env: int, column: int):
+def keep_velocities(walkers: Walkers, workspace: Floats, env: int, column: int, left: int):
     """Copy the result of the velocity iterations from a column."""
     for body in range(NUM_BODIES):
         vx, vy, w = velocity_of(workspace, column, body)
         walkers.body[env, body].velocity = wp.vec2(vx, vy)
         walkers.body[env, body].spin = w
-    keep_impulses(walkers, workspace, env, column)
+    keep_impulses(walkers, workspace, env, column, left)
 
 
 @wp.func
@@ -256,8 +288,8 @@ def move(robot: Robot, walkers: Walkers, workspace: Floats, env: int, column: in
         motion = integrate(motion, DT)
         walkers.body[env, body].velocity = motion.velocity
         walkers.body[env, body].spin = motion.spin
-        rotation = rotation_of(motion.angle)
-        set_start(workspace, column, body, motion.center, motion.angle, rotation)
+        center = motion.center
+        set_place(workspace, column, body, center[0], center[1], motion.angle)
         put(workspace, column, body_field(body, int(B.CONTACTS)), 0.0)
     for joint in range(NUM_JOINTS):
         at_limit = float(walkers.joint[env, joint].at_limit)
@@ -291,8 +323,8 @@ def fall_asleep(walkers: Walkers, env: int, solved: bool) -> bool:
         velocity = walkers.body[env, body].velocity
         spin = walkers.body[env, body].spin
         if (
-            spin * spin > ANGULAR_SLEEP_TOLERANCE * ANGULAR_SLEEP_TOLERANCE
-            or wp.dot(velocity, velocity) > LINEAR_SLEEP_TOLERANCE * LINEAR_SLEEP_TOLERANCE
+            spin * spin > ANGULAR_SLEEP_TOLERANCE_SQUARED
+            or wp.dot(velocity, velocity) > LINEAR_SLEEP_TOLERANCE_SQUARED
         ):
             walkers.body[env, body].sleep_time = 0.0
             shortest = float(0.0)
@@ -319,14 +351,15 @@ def finish(
 ):
     """Do everything that follows the position iterations."""
     asleep = fall_asleep(walkers, env, walkers.solved[env] == 1)
+    awake = wp.where(asleep, 0, ALL_BODIES)
     moved = int(0)
     for body in range(NUM_BODIES):
         if refatten(robot, walkers, sweeps, env, body):
             moved = moved | (1 << body)
     if moved != 0:
-        find_new_contacts(ground, walkers, env, moved)
-    if not asleep:
-        solve_impacts(robot, ground, walkers, workspace, sweeps, env)
+        awake = awake | find_new_contacts(ground, walkers, env, moved)  # which wakes a body
+    if awake != 0:
+        solve_impacts(robot, ground, walkers, workspace, sweeps, env, awake)
 
 
 # Gymnasium's rules --------------------------------------------------------------------------------
@@ -357,8 +390,9 @@ def observe(robot: Robot, ground: Ground, walkers: Walkers, env: int, row: wp.ar
     velocity = walkers.body[env, HULL].velocity
     row[0] = walkers.body[env, HULL].angle
     row[1] = 2.0 * walkers.body[env, HULL].spin / float(FPS)
-    row[2] = 0.3 * velocity[0] * (VIEWPORT_WIDTH / SCALE) / float(FPS)
-    row[3] = 0.3 * velocity[1] * (VIEWPORT_HEIGHT / SCALE) / float(FPS)
+    fps = wp.float64(FPS)
+    row[2] = float(wp.float64(0.3) * wp.float64(velocity[0]) * _SPEED_X / fps)
+    row[3] = float(wp.float64(0.3) * wp.float64(velocity[1]) * _SPEED_Y / fps)
     observe_joint(robot, walkers, env, 0, row, 4, 0.0, HIP_SPEED)
     observe_joint(robot, walkers, env, 1, row, 6, 1.0, KNEE_SPEED)
     row[8] = float(walkers.foot_flag[env, 0])
@@ -379,12 +413,15 @@ def shaping(x: float, angle: float) -> wp.float64:
 
 
 @wp.func
-def motor_cost(action: wp.vec4) -> wp.float64:
-    """Reward that the torques of a step cost."""
-    cost = wp.float64(0.0)
+def reward_of(progress: wp.float64, action: wp.vec4) -> float:
+    """Growth of the potential less what the motors' torques cost.
+
+    With actions of type float32, numpy makes float32 of everything here.
+    """
+    reward = float(progress)
     for joint in range(NUM_JOINTS):
-        cost += wp.float64(0.00035 * MOTOR_TORQUE) * wp.float64(wp.min(wp.abs(action[joint]), 1.0))
-    return cost
+        reward -= _MOTOR_COST * wp.min(wp.abs(action[joint]), 1.0)
+    return reward
 
 
 @wp.func
@@ -429,6 +466,7 @@ def reset(
     for joint in range(NUM_JOINTS):
         walkers.joint[env, joint].impulse = wp.vec3(0.0, 0.0, 0.0)
         walkers.joint[env, joint].motor_impulse = 0.0
+        walkers.joint[env, joint].at_limit = 0
     walkers.contact_count[env] = 0
     walkers.foot_flag[env, 0] = 0
     walkers.foot_flag[env, 1] = 0
@@ -460,11 +498,11 @@ def answer(
     observe(robot, ground, walkers, env, outcome.final_observation[env])
     for i in range(OBSERVATIONS):
         outcome.observation[env, i] = outcome.final_observation[env, i]
-    reward = shaping(x, walkers.body[env, HULL].angle) - before - motor_cost(action)
+    reward = reward_of(shaping(x, walkers.body[env, HULL].angle) - before, action)
     fell = walkers.hull_down[env] == 1 or x < 0.0
     terminated = fell or x > FAR_END
     truncated = steps >= rules.time_limit
-    outcome.reward[env] = wp.where(fell, wp.float64(FALL_REWARD), reward)
+    outcome.reward[env] = wp.float64(wp.where(fell, FALL_REWARD, reward))
     outcome.terminated[env] = terminated
     outcome.truncated[env] = truncated
     outcome.distance[env] = wp.float64(x) - wp.float64(walkers.start_x[env])
@@ -542,7 +580,9 @@ def iterate_velocities(
     After each stage the environments that converged leave, and the rest move up.
     """
     left = filled
+    iterations = int(VELOCITY_ITERATIONS)
     for stage in range(_NUM_STAGES):
+        iterations -= _VELOCITY_STAGES[stage]
         fill_up(floats, first, left)
         for group in range((left + LANES - 1) // LANES):
             level_lanes(floats, first // LANES + group)
@@ -552,8 +592,9 @@ def iterate_velocities(
         last = stage == _NUM_STAGES - 1
         kept = int(0)
         for column in range(first, first + left):
-            if last or get(floats, column_start(column), int(B.UNFINISHED)) <= CONVERGED:
-                keep_velocities(walkers, floats, env_of[column], column_start(column))
+            at = column_start(column)
+            if last or get(floats, at, int(B.UNFINISHED)) == 0.0:
+                keep_velocities(walkers, floats, env_of[column], at, iterations)
             else:
                 move_column(floats, env_of, column, first + kept)
                 kept += 1
@@ -691,11 +732,13 @@ def step_each(
                 robot, ground, walkers, difficulty, rules, floats, sweeps, before, actions,
                 env, column, phase == 1,
             )  # fmt: skip
+            iterations = int(VELOCITY_ITERATIONS)
             for stage in range(_NUM_STAGES):
                 solve_velocities(robot, floats, column, _VELOCITY_STAGES[stage])
-                if get(floats, column, int(B.UNFINISHED)) <= CONVERGED:
+                iterations -= _VELOCITY_STAGES[stage]
+                if get(floats, column, int(B.UNFINISHED)) == 0.0:
                     break
-            keep_velocities(walkers, floats, env, column)
+            keep_velocities(walkers, floats, env, column, iterations)
             move(robot, walkers, floats, env, column)
             solve_positions(robot, floats, column, POSITION_ITERATIONS)
             keep_places(walkers, floats, env, column)

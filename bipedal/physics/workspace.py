@@ -28,17 +28,11 @@ class B(IntEnum):
     """Centre of mass."""
     Y = 4
     ANGLE = 5
-    START_ANGLE = 6
-    """Angle before the position iterations, with its cosine and sine."""
-    START_COS = 7
-    START_SIN = 8
-    CONTACTS = 9
+    CONTACTS = 6
     """Number of its contact constraints."""
-    UNFINISHED = 10
-    """Only used in body 0, for the whole robot. After velocity iterations it is the largest change
-    of a velocity in the last one. After position iterations it is 1 if an error is still too large,
-    else 0."""
-    SIZE = 11
+    UNFINISHED = 7
+    """Only used in body 0, for the whole robot: 1 if more iterations would change something."""
+    SIZE = 8
 
 
 class J(IntEnum):
@@ -49,29 +43,36 @@ class J(IntEnum):
     AY = 1
     BX = 2
     BY = 3
-    PIN_XX = 4
-    """Effective mass of the pin, a symmetric 2 x 2 matrix."""
-    PIN_XY = 5
-    PIN_YY = 6
-    COUPLING_X = 7
-    """Velocity of the pin per unit impulse of the limit."""
-    COUPLING_Y = 8
-    LIMIT_X = 9
-    """Row of the limit in the inverse of the 3 x 3 system."""
-    LIMIT_Y = 10
-    LIMIT_Z = 11
-    LIMIT_MIN = 12
-    """Bounds of the limit's impulse; both are 0 away from the limits."""
-    LIMIT_MAX = 13
-    MOTOR_SPEED = 14
-    MOTOR_MAX = 15
-    IMPULSE_X = 16
-    IMPULSE_Y = 17
-    IMPULSE_Z = 18
-    IMPULSE_MOTOR = 19
-    AT_LIMIT = 20
+    K_XX = 4
+    """Velocity per impulse: rows x and y of the pin, row z of the limit; symmetric."""
+    K_XY = 5
+    K_YY = 6
+    K_XZ = 7
+    K_YZ = 8
+    K_ZZ = 9
+    INVERSE_2 = 10
+    """1 / determinant of the pin's part of K."""
+    INVERSE_3 = 11
+    """1 / determinant of K."""
+    CROSS_X = 12
+    """Cross product of K's columns y and z."""
+    CROSS_Y = 13
+    CROSS_Z = 14
+    MOTOR_SPEED = 15
+    MOTOR_MAX = 16
+    AT_LIMIT = 17
     """-1 or 1 at the lower or upper limit, else 0."""
-    SIZE = 21
+    IMPULSE_X = 18
+    IMPULSE_Y = 19
+    IMPULSE_Z = 20
+    IMPULSE_MOTOR = 21
+    CHANGE_X = 22
+    """What the last iteration added to IMPULSE_X and IMPULSE_Y."""
+    CHANGE_Y = 23
+    BEFORE_Z = 24
+    """Impulses of limit and motor before the last iteration."""
+    BEFORE_MOTOR = 25
+    SIZE = 26
 
 
 class C(IntEnum):
@@ -80,11 +81,11 @@ class C(IntEnum):
     NX = 0
     """The velocity constraint begins here. Normal from the ground to the body."""
     NY = 1
-    LEVER_0 = 2
-    """r x n of a point: the lever arm of its normal impulse."""
-    LEVER_1 = 3
-    TANGENT_LEVER_0 = 4
-    TANGENT_LEVER_1 = 5
+    X_0 = 2
+    """Point 0 relative to the body's centre of mass."""
+    Y_0 = 3
+    X_1 = 4
+    Y_1 = 5
     TANGENT_MASS_0 = 6
     TANGENT_MASS_1 = 7
     SECOND = 8
@@ -101,28 +102,34 @@ class C(IntEnum):
     INVERSE_01 = 15
     INVERSE_11 = 16
     NORMAL_0 = 17
+    """Impulses of the points along normal and tangent."""
     NORMAL_1 = 18
     TANGENT_0 = 19
     TANGENT_1 = 20
-    ON_GROUND = 21
+    BEFORE_NORMAL_0 = 21
+    """The same before the last iteration."""
+    BEFORE_NORMAL_1 = 22
+    BEFORE_TANGENT_0 = 23
+    BEFORE_TANGENT_1 = 24
+    ON_GROUND = 25
     """The position constraint begins here. 1 if the face is the ground's, -1 if the body's."""
-    FACE_X = 22
+    FACE_X = 26
     """Normal from the ground to the body, in the coordinates of the face's owner."""
-    FACE_Y = 23
-    POINTS_0 = 24
+    FACE_Y = 27
+    POINTS_0 = 28
     """1 if there is a point 0, else 0."""
-    POINTS_1 = 25
-    BODY_X0 = 26
-    """The end of point 0 that is fixed to the body, relative to its centre of mass."""
-    BODY_Y0 = 27
-    BODY_X1 = 28
-    BODY_Y1 = 29
-    GROUND_X0 = 30
+    POINTS_1 = 29
+    BODY_X0 = 30
+    """The end of point 0 that is fixed to the body, relative to its origin."""
+    BODY_Y0 = 31
+    BODY_X1 = 32
+    BODY_Y1 = 33
+    GROUND_X0 = 34
     """The end of point 0 that is fixed to the ground."""
-    GROUND_Y0 = 31
-    GROUND_X1 = 32
-    GROUND_Y1 = 33
-    SIZE = 34
+    GROUND_Y0 = 35
+    GROUND_X1 = 36
+    GROUND_Y1 = 37
+    SIZE = 38
 
 
 _JOINTS = wp.constant(NUM_BODIES * B.SIZE)
@@ -224,17 +231,6 @@ def set_place(workspace: Any, unit: int, body: int, x: Any, y: Any, angle: Any):
     put(workspace, unit, body_field(body, int(B.X)), x)
     put(workspace, unit, body_field(body, int(B.Y)), y)
     put(workspace, unit, body_field(body, int(B.ANGLE)), angle)
-
-
-@wp.func
-def set_start(
-    workspace: Floats, env: int, body: int, center: wp.vec2, angle: float, rotation: wp.vec2
-):
-    """Set the place at which a body's position iterations begin."""
-    set_place(workspace, env, body, center[0], center[1], angle)
-    put(workspace, env, body_field(body, int(B.START_ANGLE)), angle)
-    put(workspace, env, body_field(body, int(B.START_COS)), rotation[0])
-    put(workspace, env, body_field(body, int(B.START_SIN)), rotation[1])
 
 
 @wp.func
