@@ -11,7 +11,7 @@ import torch: processes that step Gymnasium's environments need none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -46,6 +46,20 @@ def check_seed(seed: int) -> None:
     """UserError if an episode cannot be seeded with this number."""
     if not 0 <= seed < 2**31:
         raise UserError(f"--seed must be from 0 to {2**31 - 1}, not {seed}")
+
+
+def seeds_of_rows(seed: int | Sequence[int], num_envs: int) -> list[int]:
+    """Seeds of N environments: `seed + i`, as in Gymnasium's vector environments, or those given.
+
+    Raises `UserError` for another number of seeds and for one that is not from 0 to 2^63 - 1.
+    """
+    seeds = range(seed, seed + num_envs) if isinstance(seed, int | np.integer) else seed
+    if len(seeds) != num_envs:
+        raise UserError(f"{num_envs} environments need as many seeds, not {len(seeds)}")
+    for one in seeds:
+        if not (isinstance(one, int | np.integer) and 0 <= one < 2**63):
+            raise UserError(f"a seed must be a whole number from 0 to 2^63 - 1, not {one!r}")
+    return [int(one) for one in seeds]
 
 
 class Step(NamedTuple):
@@ -83,7 +97,7 @@ class VectorEngine(Protocol):
     """Where its tensors live."""
 
     def reset(self) -> Tensor:
-        """Start episode 0 in every environment; returns observations (N, 24)."""
+        """Start the first episode in every environment; returns observations (N, 24)."""
         ...
 
     def step(self, actions: Tensor) -> Step:

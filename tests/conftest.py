@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,11 @@ def make_engine() -> Iterator[EngineMaker]:
     with ExitStack() as stack:
 
         def make(
-            env_id: str = ENV_IDS[0], num_envs: int = 4, seed: int = 7, *, threads: int = 1
+            env_id: str = ENV_IDS[0],
+            num_envs: int = 4,
+            seed: int | Sequence[int] = 7,
+            *,
+            threads: int = 1,
         ) -> NumpyEngine:
             engine = WarpEngine(env_id, num_envs, seed, threads=threads)
             return NumpyEngine(stack.enter_context(closing(engine)))

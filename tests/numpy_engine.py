@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,11 +38,11 @@ class NumpyEngine:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
 
-    def reset(self, *arguments: int) -> FloatArray:
+    def reset(self, *arguments: int | Sequence[int]) -> FloatArray:
         return as_array(self.engine.reset(*arguments))
 
-    def begin_episodes(self, rows: Iterable[int]) -> FloatArray:
-        return as_array(self.engine.begin_episodes(rows))
+    def begin_episodes(self, rows: Iterable[int], *seeds: Sequence[int]) -> FloatArray:
+        return as_array(self.engine.begin_episodes(rows, *seeds))
 
     def step(self, actions: npt.ArrayLike) -> ArrayStep:
         step: Step = self.engine.step(torch.from_numpy(np.asarray(actions)))

@@ -24,6 +24,7 @@ from bipedal.config import (
 )
 from bipedal.errors import UserError
 from bipedal.presets import DEFAULT, PRESETS
+from bipedal.walker import check_seed
 
 FIELDS = [field.name for field in dataclasses.fields(TrainConfig)]
 
@@ -183,6 +184,14 @@ def test_the_uses_of_terrains_share_no_seed() -> None:
     assert all(after - before == seeds.ROOM for before, after in itertools.pairwise(starts))
     dataclasses.replace(DEFAULT, final_episodes=100_000).validate()  # has room
     assert seeds.ROOM >= 100_000
+    dataclasses.replace(DEFAULT, num_envs=100_000).validate()
+    runs = [seeds.row_seeds(seed, 100_000) for seed in (0, 1, 2, seeds.MAX_TRAINING_SEED)]
+    for run, after in itertools.pairwise(runs):
+        assert run[-1] < after[0]
+    assert runs[0][0] > seeds.CONFIRMATION_SEED + seeds.ROOM
+    assert runs[-1][-1] < 2**63
+    with pytest.raises(UserError):  # nor can one of them be asked for as a score's
+        check_seed(runs[0][0])
 
 
 # JSON --------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gymnasium.envs.registration import register, registry, spec
 
+from bipedal.seeds import row_seeds
 from bipedal.walker import ENV_IDS, WALKER_ID, VectorEngine
 
 if TYPE_CHECKING:
@@ -20,17 +21,18 @@ if TYPE_CHECKING:
 
 
 def make_engine(name: str, env_id: str, num_envs: int, seed: int) -> VectorEngine:
-    """Make the engine that `--engine` names, on the CPU.
+    """Make the engine that `--engine` names, on the CPU, with training's seeds for `--seed`.
 
-    Each takes a moment to import, and processes that step environments import none of them.
+    Both play the same episodes. Each takes a moment to import, and processes that step environments
+    import none of them.
     """
     if name == "gymnasium":
         from bipedal.engines.gymnasium import GymnasiumEngine
 
-        return GymnasiumEngine(env_id, num_envs, seed)
+        return GymnasiumEngine(env_id, num_envs, row_seeds(seed, num_envs))
     from bipedal.engines.warp import WarpEngine
 
-    return WarpEngine(env_id, num_envs, seed)
+    return WarpEngine(env_id, num_envs, row_seeds(seed, num_envs))
 
 
 def make_vec(env_id: str = WALKER_ID, num_envs: int = 1, **options: Any) -> WalkerVectorEnv:

@@ -10,7 +10,7 @@ import atexit
 import itertools
 import multiprocessing
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,9 @@ from bipedal.engines.gymnasium_worker import (
     serve,
 )
 from bipedal.errors import RunFailedError, UserError
+from bipedal.physics.seeding import GENERATOR
 from bipedal.processes import signals_held, usable_cores
-from bipedal.walker import Step, check_env_id
+from bipedal.walker import Step, check_env_id, seeds_of_rows
 
 _DIED = (
     "an environment process died: was it killed, is memory short, or does a script lack its "
@@ -40,12 +41,12 @@ _DIED = (
 class _Remote:
     """A chunk in a process of its own. `send` returns at once, `receive` waits."""
 
-    def __init__(self, env_id: str, seed: int, arrays: Arrays, rows: slice) -> None:
+    def __init__(self, env_id: str, seeds: Sequence[int], arrays: Arrays, rows: slice) -> None:
         context = multiprocessing.get_context("spawn")
         self.rows = rows
         self.connection, theirs = context.Pipe()
         self.process = context.Process(
-            target=serve, args=(env_id, seed, arrays, rows, theirs), daemon=True
+            target=serve, args=(env_id, seeds, arrays, rows, theirs), daemon=True
         )
         # The trainer decides when to stop, also where a signal goes to the whole process group;
         # a worker ends when the trainer closes the connection or is no more.
@@ -84,9 +85,9 @@ class _Remote:
 class _Local:
     """A chunk in the trainer's own process, with the same two calls."""
 
-    def __init__(self, env_id: str, seed: int, arrays: Arrays, rows: slice) -> None:
+    def __init__(self, env_id: str, seeds: Sequence[int], arrays: Arrays, rows: slice) -> None:
         self.rows = rows
-        self.chunk = Chunk(env_id, seed, arrays, rows)
+        self.chunk = Chunk(env_id, seeds, arrays, rows)
 
     def send(self, name: str, *arguments: Any) -> None:
         self.result = getattr(self.chunk, name)(*arguments)
@@ -101,18 +102,28 @@ class _Local:
 class GymnasiumEngine:
     """N of Gymnasium's own environments on all cores; a `VectorEngine`.
 
-    Episodes depend on `seed` and the actions alone, not on the number of processes. Processes
-    are spawned: a script that makes an engine with `workers` above 1 needs the usual
-    `if __name__ == "__main__":` guard.
+    An environment's first episode is `reset(seed=...)` of a fresh environment, and each further one
+    a `reset()` of another fresh one that goes on with its random numbers. So these are the batched
+    engine's episodes, and they depend on the seed and the actions alone, not on the number of
+    processes. Processes are spawned: a script that makes an engine with `workers` above 1 needs the
+    usual `if __name__ == "__main__":` guard.
     """
 
-    def __init__(self, env_id: str, num_envs: int, seed: int, workers: int | None = None) -> None:
+    def __init__(
+        self,
+        env_id: str,
+        num_envs: int,
+        seed: int | Sequence[int],
+        workers: int | None = None,
+    ) -> None:
         """Make `num_envs` environments over `workers` processes (default: one a core).
 
-        With one worker the environments live in this process. Raises `UserError` for an
-        unknown `env_id`.
+        Environment i has the seed `seed + i`, or the i-th of `seed` if that is a sequence. With one
+        worker the environments live in this process. Raises `UserError` for an unknown `env_id`
+        and an impossible seed.
         """
         check_env_id(env_id)
+        seeds = seeds_of_rows(seed, num_envs)
         self.num_envs = num_envs
         self.device = torch.device("cpu")
         workers = min(workers or usable_cores(), num_envs)
@@ -127,7 +138,8 @@ class GymnasiumEngine:
         self._crew = Crew(1)
         atexit.register(self.close)  # before multiprocessing waits for its processes in vain
         for start, stop in itertools.pairwise(bounds):
-            self._chunks.append(place(env_id, seed, self._arrays, slice(start, stop)))
+            rows = slice(start, stop)
+            self._chunks.append(place(env_id, seeds[rows], self._arrays, rows))
 
     def _call(self, name: str, *arguments: Any) -> list[Any]:
         """Have every chunk do something, each with its own part of the arguments."""
@@ -142,7 +154,7 @@ class GymnasiumEngine:
         return answers
 
     def reset(self) -> Tensor:
-        """Start episode 0 in every environment; returns observations (N, 24)."""
+        """Start the first episode in every environment; returns observations (N, 24)."""
         self._call("reset")
         return self._step.observation
 
@@ -153,24 +165,32 @@ class GymnasiumEngine:
         return self._step
 
     def state(self) -> Mapping[str, Tensor]:
-        """Episode numbers (N,), their lengths so far (N,), and all their actions (Σ length, 4)."""
+        """Where every environment is, to play it again.
+
+        Generators at the episodes' beginnings as bytes (N, 40), lengths so far (N,), and all
+        actions since then (Σ length, 4).
+        """
         slots = [slot for chunk in self._call("state") for slot in chunk]
+        generators = np.array([beginning for beginning, _ in slots])
         return {
-            "episode": torch.tensor([episode for episode, _ in slots]),
+            "generator": torch.from_numpy(generators.view(np.uint8).reshape(len(slots), -1)),
             "length": torch.tensor([len(taken) for _, taken in slots]),
             "actions": torch.from_numpy(np.concatenate([taken for _, taken in slots])),
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> Tensor:
         """Play the saved actions again; returns the observations (N, 24) they lead to."""
-        if len(state["episode"]) != self.num_envs:
+        if "generator" not in state:
+            raise UserError("this state is of another version of the engine")
+        if len(state["generator"]) != self.num_envs:
             raise UserError(
-                f"the saved state has {len(state['episode'])} environments, not {self.num_envs}"
+                f"the saved state has {len(state['generator'])} environments, not {self.num_envs}"
             )
+        generators = state["generator"].numpy().view(GENERATOR)[:, 0]
         taken = torch.split(state["actions"], state["length"].tolist())
         slots = [
-            (episode, actions.numpy())
-            for episode, actions in zip(state["episode"].tolist(), taken, strict=True)
+            (beginning, actions.numpy())
+            for beginning, actions in zip(generators, taken, strict=True)
         ]
         self._call("restore", slots)
         return self._step.observation

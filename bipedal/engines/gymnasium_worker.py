@@ -1,17 +1,18 @@
 """One process's share of Gymnasium's environments; knows nothing of torch, which is slow to import.
 
-Every episode is played in a *fresh* environment, seeded by (seed, environment, episode). A used
-BipedalWalker does not reset reproducibly (Box2D's world keeps memory of earlier bodies), and
-Box2D's world cannot be saved. But a fresh one that is fed the same actions goes the same way to
-the last bit. So the state of an environment is the number of its episode and the actions taken in
-it, and to restore it is to play them again (about 0.1 s an environment).
+Every episode is played in a *fresh* environment. A used BipedalWalker does not reset reproducibly
+(Box2D's world keeps memory of earlier bodies), and Box2D's world cannot be saved. But a fresh one
+that is fed the same actions goes the same way to the last bit. The first episode is that of
+`reset(seed=...)`, and each further one goes on with the random numbers of the last. So the state of
+an environment is its generator at the beginning of the episode and the actions taken since, and to
+restore it is to play them again (about 0.1 s an environment).
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -19,31 +20,36 @@ import numpy as np
 import numpy.typing as npt
 
 from bipedal.engines.reference import make_env
+from bipedal.physics.seeding import generator_of, row_of, seed_generators
 from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, FloatArray
-
-FIRST_SEED = 1 << 31
-"""Seeds of episodes begin here: evaluations and scores have seeds below it (`bipedal.seeds`)."""
 
 
 class Slot:
     """One environment of a chunk: its current episode and what was done in it."""
 
-    def __init__(self, env_id: str, seed: int, index: int) -> None:
+    def __init__(self, env_id: str, seed: int) -> None:
         """Nothing is made before the first episode."""
         self.env_id = env_id
         self.seed = seed
-        self.index = index
-        self.episode = -1
+        self.beginning: npt.NDArray[Any] = np.empty(())
+        """The generator, of type `GENERATOR`, with which the episode began."""
         self.actions: list[FloatArray] = []
 
+    def first_episode(self) -> FloatArray:
+        """Begin the seed's first episode; returns its first observation."""
+        return self._begin(seed_generators([self.seed])[0])
+
     def next_episode(self) -> FloatArray:
-        """Begin the following episode in a fresh environment; returns its first observation."""
-        self.episode += 1
+        """Begin the following episode; returns its first observation."""
+        return self._begin(row_of(self.env.unwrapped.np_random))
+
+    def _begin(self, generator: npt.NDArray[Any]) -> FloatArray:
+        """Begin an episode in a fresh environment with this generator."""
+        self.beginning = generator
         self.actions = []
         self.env = make_env(self.env_id)
-        numbers = [self.seed, self.index, self.episode]
-        seed = int(np.random.SeedSequence(numbers).generate_state(1)[0]) | FIRST_SEED
-        observation, _ = self.env.reset(seed=seed)
+        self.env.unwrapped.np_random = generator_of(generator)
+        observation, _ = self.env.reset()
         self.hull = self.env.unwrapped.hull  # type: ignore[attr-defined]
         self.start_x = float(self.hull.position.x)
         return np.asarray(observation, dtype=np.float32)
@@ -55,10 +61,9 @@ class Slot:
         observation, reward, terminated, truncated, _ = self.env.step(action)
         return observation, float(reward), terminated, truncated
 
-    def replay(self, episode: int, actions: FloatArray) -> FloatArray:
+    def replay(self, beginning: npt.NDArray[Any], actions: FloatArray) -> FloatArray:
         """Begin an episode and play `actions` (L, 4) in it; returns the last observation."""
-        self.episode = episode - 1
-        observation = self.next_episode()
+        observation = self._begin(beginning)
         for action in actions:
             observation = self.step(action)[0]
         return observation
@@ -98,9 +103,9 @@ class Arrays:
 class Chunk:
     """Some of the environments, stepped one after another in one process."""
 
-    def __init__(self, env_id: str, seed: int, arrays: Arrays, rows: slice) -> None:
-        """Take on the environments with these rows."""
-        self.slots = [Slot(env_id, seed, index) for index in range(rows.start, rows.stop)]
+    def __init__(self, env_id: str, seeds: Sequence[int], arrays: Arrays, rows: slice) -> None:
+        """Take on the environments with these rows and seeds."""
+        self.slots = [Slot(env_id, seed) for seed in seeds]
         self.action = arrays.view("action", rows)
         self.observation = arrays.view("observation", rows)
         self.final_observation = arrays.view("final_observation", rows)
@@ -110,10 +115,9 @@ class Chunk:
         self.distance = arrays.view("distance", rows)
 
     def reset(self) -> None:
-        """Begin episode 0 in all of them."""
+        """Begin the first episode of all of them."""
         for row, slot in enumerate(self.slots):
-            slot.episode = -1
-            self.observation[row] = slot.next_episode()
+            self.observation[row] = slot.first_episode()
 
     def step(self) -> None:
         """Play the actions that lie in the arrays; write the answers beside them."""
@@ -128,25 +132,27 @@ class Chunk:
                 observation = slot.next_episode()
             self.observation[row] = observation
 
-    def state(self) -> list[tuple[int, FloatArray]]:
-        """Episode number and actions so far (L, 4) of each."""
+    def state(self) -> list[tuple[npt.NDArray[Any], FloatArray]]:
+        """Generator at the episode's beginning and actions so far (L, 4) of each."""
         return [
-            (slot.episode, np.array(slot.actions, dtype=np.float32).reshape(-1, ACTION_DIM))
+            (slot.beginning, np.array(slot.actions, dtype=np.float32).reshape(-1, ACTION_DIM))
             for slot in self.slots
         ]
 
-    def restore(self, state: list[tuple[int, FloatArray]]) -> None:
+    def restore(self, state: list[tuple[npt.NDArray[Any], FloatArray]]) -> None:
         """Play saved episodes again."""
-        for row, (slot, (episode, actions)) in enumerate(zip(self.slots, state, strict=True)):
-            self.observation[row] = slot.replay(episode, actions)
+        for row, (slot, (beginning, actions)) in enumerate(zip(self.slots, state, strict=True)):
+            self.observation[row] = slot.replay(beginning, actions)
 
 
 STEP, COMMAND, DONE, FAILED = b"s", b"c", b"d", b"f"
 
 
-def serve(env_id: str, seed: int, arrays: Arrays, rows: slice, connection: Connection) -> None:
+def serve(
+    env_id: str, seeds: Sequence[int], arrays: Arrays, rows: slice, connection: Connection
+) -> None:
     """Serve one chunk in its own process until the other end has gone."""
-    chunk = Chunk(env_id, seed, arrays, rows)
+    chunk = Chunk(env_id, seeds, arrays, rows)
     try:
         while True:
             message = connection.recv_bytes()

@@ -18,6 +18,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from bipedal.engines.warp import WarpEngine
+from bipedal.errors import UserError
 from bipedal.walker import FloatArray
 
 Info = dict[str, Any]
@@ -42,7 +43,8 @@ class WalkerVectorEnv(VectorEnv[FloatArray, FloatArray, Any]):
     ) -> None:
         """Make them; `engine_options` are those of `WarpEngine`: device, threads."""
         self.num_envs = num_envs
-        self.engine = WarpEngine(env_id, num_envs, 0, **engine_options)
+        seed = int(np.random.default_rng().integers(2**62))
+        self.engine = WarpEngine(env_id, num_envs, seed, **engine_options)
         single = gymnasium.make(env_id)
         self.single_observation_space = single.observation_space
         self.single_action_space = single.action_space
@@ -53,17 +55,24 @@ class WalkerVectorEnv(VectorEnv[FloatArray, FloatArray, Any]):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: Info | None = None
     ) -> tuple[FloatArray, Info]:
-        """Begin new episodes: with a seed the first ones of that seed, without the next ones.
+        """Begin an episode everywhere: with a seed its first one, without one the next.
 
-        Raises `TypeError` for a list of seeds: one seed decides all environments' terrains.
+        Environment i has the seed `seed + i`, or the i-th of a list, where None means no seed. As
+        long as an environment has had none, its episodes are any. Raises `UserError` for a list of
+        another length and for a seed that is not from 0 to 2^63 - 1.
         """
-        if isinstance(seed, list):
-            raise TypeError("these environments take one seed for all, not a list")
-        if seed is not None or not self.engine.started:
-            if seed is None:
-                seed = int(np.random.default_rng().integers(2**31))
-            return _own(self.engine.reset(seed)), {}
-        return _own(self.engine.begin_episodes(range(self.num_envs))), {}
+        rows = range(self.num_envs)
+        seeds = (
+            seed
+            if isinstance(seed, list)
+            else [seed if seed is None else seed + row for row in rows]
+        )
+        if len(seeds) != self.num_envs:
+            raise UserError(f"{self.num_envs} environments need as many seeds, not {len(seeds)}")
+        seeded = {row: one for row, one in enumerate(seeds) if one is not None}
+        self.engine.begin_episodes(seeded, list(seeded.values()))
+        self.engine.begin_episodes([row for row in rows if row not in seeded])
+        return _own(self.engine.observation), {}
 
     def step(
         self, actions: FloatArray

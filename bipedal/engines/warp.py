@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ from bipedal.physics.broadphase import Sweep
 from bipedal.physics.constants import DT, NUM_BODIES
 from bipedal.physics.lanes import LANES, Real
 from bipedal.physics.robot import make_robot
+from bipedal.physics.seeding import seed_generators
 from bipedal.physics.state import Ground, Walkers, describe_overflow, fields, make_rows
 from bipedal.physics.step import Outcome, Rules, step_blocks, step_each
 from bipedal.physics.terrain import (
@@ -33,7 +34,7 @@ from bipedal.physics.terrain import (
 )
 from bipedal.physics.workspace import FIELDS
 from bipedal.processes import usable_cores
-from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, Step, check_env_id, check_seed
+from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, Step, check_env_id, seeds_of_rows
 
 TIME_LIMITS = {"BipedalWalker-v3": 1600, "BipedalWalkerHardcore-v3": 2000}
 MAX_BLOCK = 128
@@ -108,9 +109,11 @@ def _load_kernels(device: str, say: Callable[[str], None]) -> None:
 class WarpEngine:
     """N walkers in BipedalWalker-v3's or BipedalWalkerHardcore-v3's world; a `VectorEngine`.
 
-    Episodes depend on `seed`, the environment's number and the actions alone: not on the number
-    of threads, nor on the other environments. On one machine the bits are the same; another
-    device or processor may round differently.
+    An environment's first episode is on the terrain and with the push of Gymnasium's
+    `reset(seed=...)`, and each further one on those of a `reset()` after it. Episodes depend on the
+    environment's seed and actions alone: not on the number of threads, nor on the other
+    environments. On one machine the bits are the same; another device or processor may round
+    differently.
 
     An environment that is done begins its next episode in the same step, see `bipedal.walker.Step`.
     """
@@ -119,7 +122,7 @@ class WarpEngine:
         self,
         env_id: str,
         num_envs: int,
-        seed: int,
+        seed: int | Sequence[int],
         *,
         device: str = "cpu",
         threads: int | None = None,
@@ -127,14 +130,15 @@ class WarpEngine:
     ) -> None:
         """Make `num_envs` walkers; `threads` is for the CPU (default: one a core).
 
-        The first engine on a machine compiles its kernels, told through `say`. Raises
-        `UserError` for an unknown `env_id`, fewer than one environment or an impossible seed.
+        Environment i has the seed `seed + i`, or the i-th of `seed` if that is a sequence. The
+        first engine on a machine compiles its kernels, told through `say`. Raises `UserError` for
+        an unknown `env_id`, fewer than one environment or an impossible seed.
         """
         check_env_id(env_id)
         for name, count in (("environment", num_envs), ("thread", threads)):
             if count is not None and count < 1:
                 raise UserError(f"an engine needs at least one {name}, not {count}")
-        check_seed(seed)
+        self._seeds = seeds_of_rows(seed, num_envs)
         quiet_warp()
         _load_kernels(device, say)
         self.env_id = env_id
@@ -160,7 +164,7 @@ class WarpEngine:
         self._active = wp.zeros(rows, dtype=wp.int32, device=device)
         self._actions = wp.zeros((rows, ACTION_DIM), dtype=wp.float32, device=device)
         self._outcome = _make_outcome(rows, device)
-        self._rules = _make_rules(env_id, seed)
+        self._rules = _make_rules(env_id)
 
         threads = min(threads or usable_cores(), groups) if self._on_cpu else 1
         self._crew = Crew(threads) if threads > 1 else None
@@ -175,17 +179,18 @@ class WarpEngine:
         self._overflow = wp.to_torch(self.walkers.overflow)
         self.started = False
         """Whether an episode has begun."""
-        self._seed_all(seed)
+        self._seed_rows(range(num_envs), self._seeds)
 
     # A `VectorEngine` -----------------------------------------------------------------------------
 
-    def reset(self, seed: int | None = None) -> Tensor:
-        """Start episode 0 everywhere, with another seed if one is given.
+    def reset(self, seed: int | Sequence[int] | None = None) -> Tensor:
+        """Start the first episode everywhere, with other seeds from now on if some are given.
 
-        Returns observations (N, 24).
+        `seed` is as in the constructor. Returns observations (N, 24).
         """
-        self._seed_all(self._rules.seed if seed is None else seed)
-        return self.begin_episodes(range(self.num_envs))
+        if seed is not None:
+            self._seeds = seeds_of_rows(seed, self.num_envs)
+        return self.begin_episodes(range(self.num_envs), self._seeds)
 
     def step(self, actions: Tensor) -> Step:
         """Apply actions (N, 4). The tensors returned are overwritten by the next call.
@@ -236,7 +241,8 @@ class WarpEngine:
     def snapshot(self, rows: Iterable[int]) -> Snapshot:
         """The full state of some environments; after a restore the future is bit-identical.
 
-        The engine's seed is not in it, nor whether it makes terrains or was given them.
+        The generators of later terrains are in it. The seeds that `reset` goes back to are not,
+        nor whether the engine makes terrains or was given them.
         """
         index = self._checked(rows)
         return {
@@ -303,11 +309,17 @@ class WarpEngine:
         _write(self.walkers.start_force, row, force)
         wp.launch(index_boxes_kernel, 1, [self.ground, row], device=str(self.device))
 
-    def begin_episodes(self, rows: Iterable[int]) -> Tensor:
-        """Begin the next episode in some environments; returns the observations (N, 24) of all."""
+    def begin_episodes(self, rows: Iterable[int], seeds: Sequence[int] | None = None) -> Tensor:
+        """Begin an episode in some environments; returns the observations (N, 24) of all.
+
+        With `seeds`, one a row, it is the first of each seed, otherwise the next of each row.
+        """
+        index = self._checked(rows)
+        if seeds is not None:
+            self._seed_rows(index, seeds_of_rows(seeds, len(index)))
         self.started = True
         active = np.zeros(self._active.shape, dtype=np.int32)
-        active[self._checked(rows)] = 1
+        active[index] = 1
         _write(self._active, slice(None), active)
         self._launch(resetting=True)
         return self._step.observation
@@ -371,10 +383,8 @@ class WarpEngine:
 
     # Launches -------------------------------------------------------------------------------------
 
-    def _seed_all(self, seed: int) -> None:
-        check_seed(seed)
-        self._set_rule("seed", seed)
-        self.walkers.episode.fill_(-1)
+    def _seed_rows(self, rows: Sequence[int], seeds: Sequence[int]) -> None:
+        _write(self.walkers.generator, list(rows), seed_generators(seeds))
 
     def _set_rule(self, name: str, value: int) -> None:
         """Change a rule; the recorded launches hold a copy of them all, made anew if it differs."""
@@ -445,10 +455,9 @@ class WarpEngine:
             raise RunFailedError(message)
 
 
-def _make_rules(env_id: str, seed: int) -> Any:
+def _make_rules(env_id: str) -> Any:
     """What an episode of an environment is."""
     rules: Any = Rules()
-    rules.seed = seed
     rules.time_limit = TIME_LIMITS[env_id]
     rules.generate_ground = 1
     rules.dt_ratio = float(np.float32(1.0) / np.float32(DT) * np.float32(DT))

@@ -92,7 +92,7 @@ class EngineEvaluator:
 
     def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
         """Play a part of the confirmation's episodes with the policy's own gain."""
-        seed = CONFIRMATION_SEED + part
+        seed = CONFIRMATION_SEED + part * self._engine.num_envs
         return play_episodes(policy, self._engine, seed, (policy.gain,))[0].returns
 
     def close(self) -> None:

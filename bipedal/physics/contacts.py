@@ -32,12 +32,14 @@ from bipedal.physics.state import (
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
+_TERRAIN_STEP = wp.constant(wp.float64(TERRAIN_STEP))
+
 
 @wp.func
 def edge_start(ground: Ground, env: int, edge: int) -> wp.vec2:
-    """Left end of an edge of the ground line. x is rounded once, as in Gymnasium."""
-    x = float(wp.float64(edge) * wp.float64(TERRAIN_STEP))
-    return wp.vec2(x, ground.height[env, edge])
+    """Left end of an edge of the ground line, rounded once, as Box2D gets it from Gymnasium."""
+    x = wp.float64(edge) * _TERRAIN_STEP
+    return wp.vec2(float(x), float(ground.height[env, edge]))
 
 
 @wp.func

@@ -21,6 +21,7 @@ from bipedal.physics.constants import (
     NUM_JOINTS,
     TERRAIN_LENGTH,
 )
+from bipedal.physics.random import Generator
 
 
 @wp.struct
@@ -142,8 +143,9 @@ class Contact:
 class Ground:
     """Terrain of N environments."""
 
-    height: wp.array2d(dtype=wp.float32)
-    """(N, 200) m, of the ground line at x = i * TERRAIN_STEP."""
+    height: wp.array2d(dtype=wp.float64)
+    """(N, 200) m, of the ground line at x = i * TERRAIN_STEP, as Gymnasium draws it; in Box2D's
+    world it is rounded to float32."""
     box: wp.array2d(dtype=wp.vec4)
     """(N, 64) m: left, bottom, right, top of stumps, steps and pit walls, from left to right."""
     box_count: wp.array(dtype=wp.int32)
@@ -174,8 +176,8 @@ class Walkers:
     """(N,) m, of the hull when the episode began."""
     steps: wp.array(dtype=wp.int32)
     """(N,) timesteps of the episode so far; -1 before the step that is part of a reset."""
-    episode: wp.array(dtype=wp.int32)
-    """(N,) number of the episode."""
+    generator: wp.array(dtype=Generator)
+    """(N,) where the next episode's random numbers come from."""
     overflow: wp.array(dtype=wp.int32)
     """(N,) bits of `Overflow`, set by the kernels and cleared by the engine; not part of a saved
     state."""
@@ -225,7 +227,7 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "contact_count": (),
     "contact": (MAX_CONTACTS,),
     "foot_flag": (2,),
-    **dict.fromkeys(("solved", "hull_down", "start_force", "start_x", "steps", "episode"), ()),
+    **dict.fromkeys(("solved", "hull_down", "start_force", "start_x", "steps", "generator"), ()),
     "overflow": (),
 }
 """Shape of every field without the first dimension, N."""

@@ -36,7 +36,6 @@ from bipedal.physics.constants import (
     GRAVITY,
     HIP_SPEED,
     HULL,
-    INITIAL_FORCE,
     KNEE_SPEED,
     LEG_DOWN,
     LEG_HEIGHT,
@@ -67,7 +66,7 @@ from bipedal.physics.lanes import LANES
 from bipedal.physics.lidar import cast_ray
 from bipedal.physics.position import Motion, integrate, prepare_push, solve_positions
 from bipedal.physics.state import Ground, Overflow, Robot, Walkers, note_overflow
-from bipedal.physics.terrain import generate
+from bipedal.physics.terrain import draw_push, generate, skip_clouds
 from bipedal.physics.velocity import prepare_contact, prepare_joint, solve_velocities
 from bipedal.physics.workspace import (
     B,
@@ -132,7 +131,6 @@ class Outcome:
 class Rules:
     """What an episode depends on, besides the actions and the difficulty."""
 
-    seed: wp.int32
     time_limit: wp.int32
     generate_ground: wp.int32
     """1: make a new terrain for every episode; 0: keep the one that was given."""
@@ -446,16 +444,11 @@ def reset(
     env: int,
     rules: Rules,
 ):
-    """Begin the next episode, up to its first step.
-
-    Its terrain and first push depend on the seed and on the numbers of the environment and the
-    episode.
-    """
-    episode = walkers.episode[env] + 1
-    rng = wp.rand_init(int(wp.rand_init(rules.seed, env)), episode)
+    """Begin the next episode, up to its first step."""
     if rules.generate_ground == 1:
-        rng = generate(ground, walkers.overflow, env, difficulty, rng)
-        walkers.start_force[env] = wp.randf(rng, -INITIAL_FORCE, INITIAL_FORCE)
+        generate(ground, walkers.overflow, env, difficulty, walkers.generator)
+        skip_clouds(walkers.generator, env)
+        walkers.start_force[env] = draw_push(walkers.generator, env)
     create_body(robot, walkers, env, HULL, START_Y, 0.0)
     upper = START_Y - LEG_HEIGHT / 2.0 - LEG_DOWN
     lower = START_Y - LEG_HEIGHT * 3.0 / 2.0 - LEG_DOWN
@@ -472,7 +465,6 @@ def reset(
     walkers.foot_flag[env, 1] = 0
     walkers.hull_down[env] = 0
     walkers.steps[env] = -1
-    walkers.episode[env] = episode
     find_new_contacts(ground, walkers, env, (1 << NUM_BODIES) - 1)
 
 

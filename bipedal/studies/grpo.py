@@ -30,6 +30,7 @@ from bipedal.engines.warp import WarpEngine
 from bipedal.initial import new_policy
 from bipedal.networks import flatten_parameters, gaussian_log_prob
 from bipedal.presets import DEFAULT
+from bipedal.seeds import row_seeds
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ class Grpo:
         self.optimizer = torch.optim.Adam(
             [flatten_parameters(self.actor)], lr=config.learning_rate, eps=1e-5, fused=True
         )
-        self.engine = WarpEngine(config.env_id, config.num_envs, seed)
+        seeds = row_seeds(seed, config.num_envs)
+        self.engine = WarpEngine(config.env_id, config.num_envs, seeds)
         self.observation = self.engine.reset().clone()
         self.timesteps = 0
         """Steps that rollouts are made of; what a finished one idles is not counted."""

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 
 from bipedal.engines.warp import WarpEngine
+from bipedal.seeds import row_seeds
 from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, FloatArray
 
 OFF_POLICY = {
@@ -81,7 +82,7 @@ def make_venv(num_envs: int, seed: int, bins: int | None = None) -> Any:
 
     class EngineVecEnv(PlainVecEnv):
         def __init__(self) -> None:
-            self.engine = WarpEngine("BipedalWalker-v3", num_envs, seed)
+            self.engine = WarpEngine("BipedalWalker-v3", num_envs, row_seeds(seed, num_envs))
             super().__init__(num_envs, observations, actions)
 
         def reset(self) -> FloatArray:

@@ -12,6 +12,7 @@ import pytest
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from bipedal.engines.vector_env import WalkerVectorEnv
+from bipedal.errors import UserError
 from bipedal.walker import ENV_IDS
 
 NAME = "bipedal.engines:bipedal/BipedalWalker-v3"
@@ -95,8 +96,22 @@ def test_a_seed_decides_all(envs: VectorEnv[Any, Any, Any]) -> None:
         runs.append([first, *(envs.step(action)[0] for action in actions)])
     np.testing.assert_array_equal(runs[0], runs[1])
     assert not np.array_equal(runs[0][0], runs[2][0])
-    with pytest.raises(TypeError, match="not a list"):
-        envs.reset(seed=[1, 2, 3, 4])  # type: ignore[arg-type]
+
+
+def test_seeds_are_gymnasiums(envs: VectorEnv[Any, Any, Any]) -> None:
+    """Environment i has the seed plus i, or its own of a list; with None it goes on."""
+    single = gymnasium.make(ENV_IDS[0])
+    alone = {seed: single.reset(seed=seed)[0] for seed in (9, 8, 6, 5)}
+    first, _ = envs.reset(seed=5)
+    np.testing.assert_allclose(first[:2], [alone[5], alone[6]], atol=1e-4)
+    second = envs.reset()[0].copy()
+    envs.reset(seed=5)
+    third, _ = envs.reset(seed=[None, 9, 5, None])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(third[[0, 3]], second[[0, 3]])
+    np.testing.assert_allclose(third[[1, 2]], [alone[9], alone[5]], atol=1e-4)
+    for wrong in ([1, 2], [1, 2, 3, -1]):
+        with pytest.raises(UserError, match="seed"):
+            envs.reset(seed=wrong)  # type: ignore[arg-type]
 
 
 def test_without_a_seed_the_next_episodes_begin(envs: VectorEnv[Any, Any, Any]) -> None:

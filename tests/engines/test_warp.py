@@ -58,8 +58,10 @@ class TestInterface:
         [
             (("CartPole-v1", 1, 0), "unknown environment 'CartPole-v1'"),
             ((ENV_IDS[0], 0, 0), "at least one environment, not 0"),
-            ((ENV_IDS[0], 1, -1), "seed must be from 0"),
-            ((ENV_IDS[0], 1, 2**31), "seed must be from 0"),
+            ((ENV_IDS[0], 1, -1), "whole number from 0 to 2"),
+            ((ENV_IDS[0], 2, 2**63 - 1), "whole number from 0 to 2"),
+            ((ENV_IDS[0], 1, [0.5]), "whole number from 0 to 2"),
+            ((ENV_IDS[0], 3, [1, 2]), "3 environments need as many seeds, not 2"),
         ],
     )
     def test_what_cannot_be_made_is_refused(
@@ -161,7 +163,6 @@ class TestEpisodes:
         after = engine.begin_episodes([2]).copy()
         np.testing.assert_array_equal(after[[0, 1, 3]], before[[0, 1, 3]])
         assert not np.array_equal(after[2], before[2])
-        assert engine.walkers.episode.numpy()[:4].tolist() == [0, 0, 1, 0]
         assert engine.walkers.steps.numpy()[:4].tolist() == [11, 11, 0, 11]
 
 
@@ -213,11 +214,26 @@ class TestReproducibility:
         np.testing.assert_array_equal(few.reset(), many.reset()[:20])
         assert_same(play(few, actions[:, :20]), rows(play(many, actions), slice(20)))
 
-    def test_environments_and_seeds_differ(self, make_engine: EngineMaker) -> None:
+    def test_environment_i_has_the_seed_plus_i_or_the_one_given(
+        self, make_engine: EngineMaker
+    ) -> None:
         first = make_engine(num_envs=2, seed=1).reset().copy()
-        second = make_engine(num_envs=2, seed=2).reset().copy()
+        second = make_engine(num_envs=2, seed=[5, 2]).reset().copy()
         assert not np.array_equal(first[0], first[1])
-        assert not np.array_equal(first, second)
+        np.testing.assert_array_equal(second[1], first[1])
+        assert not np.array_equal(second[0], first[0])
+
+    def test_begin_episodes_seeds_the_rows_asked_for_only(self, make_engine: EngineMaker) -> None:
+        engine = make_engine(num_envs=4, seed=0)
+        first = engine.reset().copy()
+        second = engine.begin_episodes([1, 3], [2, 1]).copy()
+        np.testing.assert_array_equal(second, first[[0, 2, 2, 1]])
+        third = engine.begin_episodes([3, 1]).copy()
+        engine.reset()
+        np.testing.assert_array_equal(third[[1, 3]], engine.begin_episodes([1, 2])[[2, 1]])
+        for seeds in ([1], [-1, 3]):
+            with pytest.raises(UserError, match="seed"):
+                engine.begin_episodes([0, 1], seeds)
 
     def test_reset_plays_the_same_again_and_takes_another_seed(
         self, make_engine: EngineMaker
@@ -231,6 +247,7 @@ class TestReproducibility:
         other = engine.reset(2).copy()
         np.testing.assert_array_equal(other, make_engine(seed=2).reset())
         assert not np.array_equal(other, first)
+        np.testing.assert_array_equal(engine.reset([4, 3, 2, 1]), [*other[[2, 1, 0]], first[0]])
 
 
 class TestSnapshots:
@@ -263,7 +280,7 @@ class TestSnapshots:
         assert_same(*results)
 
     def test_rows_can_be_cloned_into_other_rows(self, make_engine: EngineMaker) -> None:
-        """Alike until an episode ends; the next terrain is the row's own."""
+        """Alike whatever happens: the generator of the next terrains is copied too."""
         actions = random_actions(100, 2, seed=2)
         source = make_engine(ENV_IDS[1], 3)
         source.reset()
@@ -274,19 +291,18 @@ class TestSnapshots:
         play(target, random_actions(5, 40))
         target.restore_rows([17, 33], snapshot)
         target.restore_rows([18, 1], snapshot)
-        running = np.ones(2, dtype=bool)
+        ended = 0
         for action in actions:
             wide = np.zeros((40, 4), np.float32)
             wide[[17, 33]] = wide[[18, 1]] = action
             ours, theirs = target.step(wide), source.step(action[[1, 0, 0]])
             for copied in ([17, 33], [18, 1]):
                 for name in ArrayStep._fields:
-                    if name != "observation":
-                        np.testing.assert_array_equal(
-                            getattr(ours, name)[copied][running],
-                            getattr(theirs, name)[[2, 0]][running],
-                        )
-            running &= ~theirs.terminated[[2, 0]]
+                    np.testing.assert_array_equal(
+                        getattr(ours, name)[copied], getattr(theirs, name)[[2, 0]]
+                    )
+            ended += theirs.terminated[[2, 0]].sum()
+        assert ended > 0
         assert theirs.distance[2] != theirs.distance[0]
 
     def test_other_rows_are_left_alone(self, make_engine: EngineMaker) -> None:
@@ -453,7 +469,7 @@ def test_the_kernel_for_gpus_answers_nearly_the_same(make_engine: EngineMaker) -
         ours = engine.step(action)
         error = np.abs(ours.final_observation - theirs.final_observation).max(axis=1)
         close.append(error < 1e-4)
-        ended.append(ours.terminated)
+        ended.append(ours.terminated.copy())
         both = close[-1] & ours.terminated & theirs.terminated
         np.testing.assert_allclose(ours.observation[both], theirs.observation[both], atol=1e-4)
         agree = ours.terminated == theirs.terminated

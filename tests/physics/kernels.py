@@ -5,6 +5,7 @@ All kernels lie in this one module, because Warp compiles module by module.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ from bipedal.physics.geometry import (
 )
 from bipedal.physics.impact import stays_clear, time_of_impact
 from bipedal.physics.lidar import cast_ray, ray_box, ray_edge
+from bipedal.physics.random import Generator, integers, next_double, next_uint64, uniform
 from bipedal.physics.robot import Robot
+from bipedal.physics.seeding import seed_generators
 from bipedal.physics.state import Ground, Manifold, make_rows
 from bipedal.physics.terrain import check_terrain, index_boxes_kernel
 
@@ -145,6 +148,34 @@ def impact_kernel(
     clear[i] = stays_clear(robot, ground, i, piece[i], body[i], sweep, last)
 
 
+DOUBLE, UNIFORM, INTEGERS = range(3)
+
+
+@wp.kernel
+def bits_kernel(generators: wp.array(dtype=Generator), out: wp.array2d(dtype=wp.uint64)):
+    i = wp.tid()
+    for j in range(out.shape[1]):
+        out[i, j] = next_uint64(generators, i)
+
+
+@wp.kernel
+def draw_kernel(
+    generators: wp.array(dtype=Generator),
+    kind: wp.array(dtype=wp.int32),
+    low: wp.array(dtype=wp.int32),
+    high: wp.array(dtype=wp.int32),
+    out: wp.array2d(dtype=wp.float64),
+):
+    i = wp.tid()
+    for j in range(out.shape[1]):
+        if kind[j] == DOUBLE:
+            out[i, j] = next_double(generators, i)
+        elif kind[j] == UNIFORM:
+            out[i, j] = uniform(generators, i, wp.float64(low[j]), wp.float64(high[j]))
+        else:
+            out[i, j] = wp.float64(integers(generators, i, low[j], high[j]))
+
+
 def on_cpu(values: npt.ArrayLike, dtype: Any) -> Any:
     return wp.array(np.asarray(values), dtype=dtype, device="cpu")
 
@@ -235,3 +266,20 @@ def lidar(ground: Any, origins: npt.ArrayLike) -> Array:
     out = wp.zeros((len(origin), LIDAR_RAYS), dtype=wp.float32, device="cpu")
     wp.launch(lidar_kernel, out.shape, [ground, origin, out], device="cpu")
     return out.numpy()
+
+
+def random_bits(seeds: Sequence[int], count: int) -> Array:
+    """The first `count` numbers of 64 bits (n, count) of each seed's generator."""
+    out = wp.zeros((len(seeds), count), dtype=wp.uint64, device="cpu")
+    inputs = [on_cpu(seed_generators(seeds), Generator), out]
+    wp.launch(bits_kernel, len(seeds), inputs, device="cpu")
+    return out.numpy()
+
+
+def draw(seeds: Sequence[int], plan: Sequence[tuple[int, int, int]]) -> tuple[Array, Array]:
+    """The draws (n, m) of `plan` (kind, low, high) from each seed, and the generators after it."""
+    generators = on_cpu(seed_generators(seeds), Generator)
+    out = wp.zeros((len(seeds), len(plan)), dtype=wp.float64, device="cpu")
+    columns = [on_cpu(column, wp.int32) for column in zip(*plan, strict=True)]
+    wp.launch(draw_kernel, len(seeds), [generators, *columns, out], device="cpu")
+    return out.numpy(), generators.numpy()

@@ -1,11 +1,10 @@
-"""The ground's law: what its parameters do, and that it is Gymnasium's."""
+"""The ground: what its parameters do, and that a seed gives Gymnasium's, bit for bit."""
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -16,10 +15,17 @@ from kernels import Array, make_ground
 from numpy_engine import NumpyEngine
 
 from bipedal.engines.reference import make_env
-from bipedal.engines.synchronise import read_terrain
+from bipedal.engines.synchronise import read_terrain, reset_overheard
 from bipedal.errors import UserError
 from bipedal.physics.constants import TERRAIN_HEIGHT, TERRAIN_STARTPAD, TERRAIN_STEP
-from bipedal.physics.terrain import DIFFICULTIES, FLAT, HARDCORE, Difficulty, check_terrain
+from bipedal.physics.terrain import (
+    DIFFICULTIES,
+    FLAT,
+    HARDCORE,
+    Difficulty,
+    check_terrain,
+    make_clouds,
+)
 from bipedal.walker import ENV_IDS
 
 EngineMaker = Callable[..., NumpyEngine]
@@ -44,17 +50,6 @@ def size(box: Array) -> tuple[int, int]:
 def kind(box: Array) -> str:
     """What a box of Gymnasium's belongs to."""
     return {(1, 4): "pit", (4, 1): "stairs", (1, 1): "stump", (2, 2): "stump"}[size(box)]
-
-
-def obstacles(boxes: Array) -> Counter[str]:
-    """Numbers of stumps, flights of stairs and pits; a pit has two walls."""
-    kinds = [kind(box) for box in boxes]
-    flights = sum(
-        kinds[i] == "stairs"
-        and (i == 0 or kinds[i - 1] != "stairs" or abs(boxes[i, 0] - boxes[i - 1, 2]) > 1e-3)
-        for i in range(len(kinds))
-    )
-    return Counter(stump=kinds.count("stump"), stairs=flights, pit=-(-kinds.count("pit") // 2))
 
 
 class TestDifficulty:
@@ -92,13 +87,13 @@ class TestLaw:
         self, make_engine: EngineMaker
     ) -> None:
         for height, boxes in generated(make_engine, Difficulty(roughness=0)):
-            np.testing.assert_array_equal(height, np.float32(TERRAIN_HEIGHT))
+            np.testing.assert_array_equal(height, TERRAIN_HEIGHT)
             assert len(boxes) == 0
 
     def test_the_start_is_level_whatever_follows(self, make_engine: EngineMaker) -> None:
         for height, boxes in generated(make_engine, HARDCORE):
             start = height[: TERRAIN_STARTPAD + 1]
-            np.testing.assert_array_equal(start, np.float32(TERRAIN_HEIGHT))
+            np.testing.assert_array_equal(start, TERRAIN_HEIGHT)
             assert boxes[0, 0] == pytest.approx(TERRAIN_STARTPAD * TERRAIN_STEP)
 
     def test_only_hardcore_has_obstacles(self, make_engine: EngineMaker) -> None:
@@ -173,6 +168,16 @@ class TestLaw:
             shape = boxes[:, 2:] - boxes[:, :2]
             np.testing.assert_allclose(shape[:, 1], shape[:, 0] / 2, rtol=1e-4)
 
+    def test_a_factor_changes_no_draw(self, make_engine: EngineMaker) -> None:
+        """A curriculum moves sizes and leaves the rest of a seed's terrain as it is."""
+        made = (
+            generated(make_engine, HARDCORE),
+            generated(make_engine, Difficulty(obstacles=1, stump_height=0.5)),
+        )
+        for (height, boxes), (other_height, other_boxes) in zip(*made, strict=True):
+            np.testing.assert_array_equal(height, other_height)
+            np.testing.assert_array_equal(boxes[:, :3], other_boxes[:, :3])
+
     def test_difficulty_is_of_one_environment_and_its_next_episodes(
         self, make_engine: EngineMaker
     ) -> None:
@@ -185,7 +190,7 @@ class TestLaw:
 
 
 class TestWhatItDependsOn:
-    """Seed, number of the environment, number of the episode; nothing else."""
+    """The seed and how many episodes came before; nothing else."""
 
     def test_not_on_other_environments_nor_on_actions(self, make_engine: EngineMaker) -> None:
         few, many = make_engine(ENV_IDS[1], 3), make_engine(ENV_IDS[1], 20)
@@ -201,9 +206,9 @@ class TestWhatItDependsOn:
             np.testing.assert_array_equal(ours[0], theirs[0])
             np.testing.assert_array_equal(ours[1], theirs[1])
 
-    def test_on_each_of_the_three(self, make_engine: EngineMaker) -> None:
+    def test_on_the_seed_and_the_episode(self, make_engine: EngineMaker) -> None:
         lines = []
-        for seed in (7, 8):
+        for seed in (7, 12):
             engine = make_engine(ENV_IDS[0], 5, seed)
             engine.reset()
             lines += [height.tobytes() for height, _ in terrains(engine)]
@@ -212,118 +217,122 @@ class TestWhatItDependsOn:
         assert len(set(lines)) == 20
 
 
-def shapes_of_obstacles(made: Terrains) -> set[tuple[Any, ...]]:
-    """The sizes of the boxes, each with the ground line along it, in quarters of a step."""
-    found = set()
-    for height, boxes in made:
-        for box in boxes:
-            left, right = np.round(box[[0, 2]] / TERRAIN_STEP).astype(int)
-            if right < 200:
-                line = np.round((height[left : right + 1] - box[3]) / TERRAIN_STEP * 4)
-                found.add((size(box), tuple(line.astype(int).tolist())))
-    return found
+class Start(NamedTuple):
+    """What a reset draws."""
+
+    height: Array
+    boxes: Array
+    clouds: list[Any]
+    force: Any
 
 
-def stretches_of_grass(made: Terrains) -> list[int]:
-    """Lengths, in steps, between obstacles. A pit goes on for a step after its second wall."""
-    lengths = []
-    for _, boxes in made:
-        for box, after in itertools.pairwise(boxes):
-            length = round(float(after[0] - box[2]) / TERRAIN_STEP) - (kind(box) == "pit")
-            if length > 2:  # else two stairs of a flight, or the walls of a pit
-                lengths.append(length)
-    return lengths
+class NoWorld:
+    """Takes Gymnasium's bodies and keeps the corners of their shapes, which Box2D has rounded."""
+
+    def __init__(self) -> None:
+        self.corners: list[list[tuple[float, float]]] = []
+
+    def CreateStaticBody(self, fixtures: Any) -> Any:  # noqa: N802
+        self.corners.append(list(fixtures.shape.vertices))
+        return SimpleNamespace()
 
 
-def draws_of_slope(height: Array) -> Array:
-    """What the random numbers were, by the law; where a stretch begins the ground goes level."""
-    slope = np.diff(height.astype(np.float64))
-    before = height[:-1][slope != 0]
-    slope = slope[slope != 0]
-    kept = 0.8 * np.concatenate([[0], slope[:-1]])
-    draws: Array = slope - kept - 0.01 * np.sign(np.float32(TERRAIN_HEIGHT) - before)
-    return draws
+class Starts:
+    """The starts of Gymnasium's episodes, drawn by its own code without Box2D's world."""
+
+    def __init__(self, env_id: str) -> None:
+        self.walker: Any = make_env(env_id).unwrapped
+
+    def seed(self, seed: int) -> None:
+        self.walker.np_random = np.random.default_rng(seed)
+
+    def next(self) -> Start:
+        """The start of the following episode."""
+        walker = self.walker
+        walker.world = NoWorld()
+        walker._generate_terrain(walker.hardcore)
+        walker._generate_clouds()
+        force = np.float32(walker.np_random.uniform(-5, 5))
+        polygons = [np.array(corners) for corners in walker.world.corners if len(corners) == 4]
+        boxes = [[*corners.min(axis=0), *corners.max(axis=0)] for corners in polygons]
+        box = np.array(boxes, np.float32).reshape(-1, 4)
+        return Start(np.array(walker.terrain_y), box, walker.cloud_poly, force)
 
 
-def gymnasium_terrains(env_id: str, n: int) -> Terrains:
-    made = []
-    for seed in range(n):
-        env = make_env(env_id)
-        env.reset(seed=seed)
-        made.append(read_terrain(env))
-    return made
+def start_of(engine: NumpyEngine, row: int) -> Start:
+    """The start of the episode in a row of the engine."""
+    return Start(
+        engine.ground.height.numpy()[row],
+        engine.ground.box.numpy()[row, : engine.ground.box_count.numpy()[row]],
+        make_clouds(engine.walkers.generator.numpy()[row]),
+        engine.walkers.start_force.numpy()[row],
+    )
 
 
-def assert_equal_means(ours: list[float], theirs: list[float]) -> None:
-    """Within five standard errors."""
-    error = np.hypot(np.std(ours) / len(ours) ** 0.5, np.std(theirs) / len(theirs) ** 0.5)
-    assert abs(np.mean(ours) - np.mean(theirs)) < 5 * error
+def assert_same_start(ours: Start, theirs: Start) -> None:
+    assert ours.height.dtype == np.float64
+    np.testing.assert_array_equal(ours.height, theirs.height)
+    np.testing.assert_array_equal(ours.boxes, theirs.boxes)
+    assert ours.clouds == theirs.clouds
+    assert ours.force == theirs.force
 
 
-@pytest.fixture(scope="module")
-def hardcore() -> Terrains:
-    return gymnasium_terrains(ENV_IDS[1], 40)
+@pytest.mark.parametrize("env_id", ENV_IDS)
+class TestGymnasiums:
+    """Heights, boxes, clouds and push of `reset(seed=...)`, bit for bit."""
 
+    @pytest.mark.parametrize(
+        "seeds",
+        [range(300), range(2**63 - 20, 2**63), pytest.param(range(10_000), marks=pytest.mark.slow)],
+        ids=["few", "large", "many"],
+    )
+    def test_first_episodes(self, make_engine: EngineMaker, env_id: str, seeds: range) -> None:
+        engine = make_engine(env_id, len(seeds), seeds)
+        engine.reset()
+        starts = Starts(env_id)
+        for row, seed in enumerate(seeds):
+            starts.seed(seed)
+            assert_same_start(start_of(engine, row), starts.next())
 
-@pytest.fixture(scope="module")
-def grass() -> Terrains:
-    return gymnasium_terrains(ENV_IDS[0], 20)
+    def test_later_episodes(self, make_engine: EngineMaker, env_id: str) -> None:
+        engine = make_engine(env_id, 20, 3)
+        starts = [Starts(env_id) for _ in range(20)]
+        for row, one in enumerate(starts):
+            one.seed(3 + row)
+        for episode in range(5):
+            if episode == 0:
+                engine.reset()
+            else:
+                engine.begin_episodes(range(20))
+            for row, one in enumerate(starts):
+                assert_same_start(start_of(engine, row), one.next())
 
+    def test_the_episode_after_a_fall(self, make_engine: EngineMaker, env_id: str) -> None:
+        engine = make_engine(env_id, 4, 11)
+        engine.reset()
+        starts = Starts(env_id)
+        rng = np.random.default_rng(0)
+        for _ in range(300):
+            over = engine.step(rng.uniform(-1, 1, (4, 4)).astype(np.float32)).terminated
+            if over.any():
+                break
+        row = int(np.flatnonzero(over)[0])
+        starts.seed(11 + row)
+        starts.next()
+        assert_same_start(start_of(engine, row), starts.next())
 
-class TestLikeGymnasium:
-    def test_obstacles_have_the_same_shapes(
-        self, make_engine: EngineMaker, hardcore: Terrains
+    def test_without_box2ds_world_it_draws_the_same(
+        self, make_engine: EngineMaker, env_id: str
     ) -> None:
-        ours = generated(make_engine, HARDCORE, 200)
-        assert shapes_of_obstacles(ours) == shapes_of_obstacles(hardcore)
-
-    def test_obstacles_have_the_same_shares(
-        self, make_engine: EngineMaker, hardcore: Terrains
-    ) -> None:
-        ours = [obstacles(boxes) for _, boxes in generated(make_engine, HARDCORE, 300)]
-        theirs = [obstacles(boxes) for _, boxes in hardcore]
-        total = sum(ours, Counter())
-        n = total.total()
-        for name in ("stump", "stairs", "pit"):
-            assert_equal_means([count[name] for count in ours], [count[name] for count in theirs])
-            assert abs(total[name] - n / 3) < 5 * (n * 2 / 9) ** 0.5
-        flights_up = [
-            float(np.sign(boxes[i + 1, 1] - boxes[i, 1]))
-            for _, boxes in generated(make_engine, HARDCORE, 100)
-            for i in range(len(boxes) - 1)
-            if kind(boxes[i]) == kind(boxes[i + 1]) == "stairs"
-            and abs(boxes[i, 2] - boxes[i + 1, 0]) < 1e-3
-        ]
-        assert abs(np.mean(flights_up)) < 5 / (len(flights_up) / 3) ** 0.5
-
-    def test_grass_between_obstacles_is_five_to_nine_steps_long(
-        self, make_engine: EngineMaker, hardcore: Terrains
-    ) -> None:
-        for made in (generated(make_engine, HARDCORE, 100), hardcore):
-            assert set(stretches_of_grass(made)) == {5, 6, 7, 8, 9}
-
-    def test_slopes_follow_the_same_law(self, make_engine: EngineMaker, grass: Terrains) -> None:
-        """Each is 0.8 of the last, 0.01 towards the start's height, and up to 1/30 at random."""
-        for made in (generated(make_engine, FLAT, 40), grass):
-            draws = np.concatenate([draws_of_slope(height) for height, _ in made]) * 30
-            assert 0.99 < np.abs(draws).max() < 1 + 1e-3
-            assert abs(draws.mean()) < 5 * (1 / 3 / len(draws)) ** 0.5
-            assert draws.std() == pytest.approx((1 / 3) ** 0.5, rel=0.05)
-
-    def test_grass_is_as_rough_and_as_hilly(
-        self, make_engine: EngineMaker, grass: Terrains
-    ) -> None:
-        ours = generated(make_engine, FLAT, 200)
-        for statistic in (
-            lambda height: np.abs(np.diff(height, 2)).mean(),
-            np.ptp,
-            np.mean,
-            lambda height: height[-1],
-        ):
-            assert_equal_means(
-                [float(statistic(height)) for height, _ in ours],
-                [float(statistic(height)) for height, _ in grass],
-            )
+        starts = Starts(env_id)
+        for seed in (0, 1, 2**40):
+            env: Any = make_env(env_id)
+            _, force = reset_overheard(env, seed)
+            _, boxes = read_terrain(env)
+            walker = env.unwrapped
+            height, clouds = np.array(walker.terrain_y), walker.cloud_poly
+            starts.seed(seed)
+            assert_same_start(starts.next(), Start(height, boxes, clouds, np.float32(force)))
 
 
 def test_first_box_is_the_first_that_ends_to_the_right(make_engine: EngineMaker) -> None:
@@ -345,11 +354,11 @@ def test_first_box_by_hand() -> None:
 
 
 class TestCheck:
-    numbers = st.floats(-100, 100, width=32)
+    numbers = st.floats(-100, 100)
 
     @given(st.data())
     @settings(deadline=None)
-    def test_a_valid_terrain_comes_back_in_single_precision(self, data: st.DataObject) -> None:
+    def test_a_valid_terrain_comes_back_as_arrays(self, data: st.DataObject) -> None:
         height = data.draw(hnp.arrays(np.float64, 200, elements=self.numbers))
         n = data.draw(st.integers(0, 64))
         eighths = st.lists(st.integers(-800, 800), min_size=n, max_size=n).map(np.array)
@@ -358,7 +367,7 @@ class TestCheck:
         width, tall = data.draw(st.integers(1, 40)) / 8, data.draw(st.integers(1, 40)) / 8
         boxes = np.stack([left, bottom, left + width, bottom + tall], axis=1)
         line, box = check_terrain(height.tolist(), boxes)
-        assert (line.dtype, box.dtype) == (np.float32, np.float32)
+        assert (line.dtype, box.dtype) == (np.float64, np.float32)
         np.testing.assert_array_equal(line, height)
         np.testing.assert_array_equal(box, boxes)
 
