@@ -53,7 +53,10 @@ def seeds_of_rows(seed: int | Sequence[int], num_envs: int) -> list[int]:
 
     Raises `UserError` for another number of seeds and for one that is not from 0 to 2^63 - 1.
     """
-    seeds = range(seed, seed + num_envs) if isinstance(seed, int | np.integer) else seed
+    if isinstance(seed, int | np.integer):
+        seeds: Sequence[int] = range(int(seed), int(seed) + num_envs)
+    else:
+        seeds = seed
     if len(seeds) != num_envs:
         raise UserError(f"{num_envs} environments need as many seeds, not {len(seeds)}")
     for one in seeds:

@@ -30,20 +30,21 @@ class Slot:
     def __init__(self, env_id: str, seed: int) -> None:
         """Nothing is made before the first episode."""
         self.env_id = env_id
-        self.seed = seed
-        self.beginning: npt.NDArray[Any] = np.empty(())
-        """The generator, of type `GENERATOR`, with which the episode began."""
+        self.first = seed_generators([seed])[0]
+        """The generator of the first episode, of type `GENERATOR`."""
+        self.beginning = self.first
+        """The generator with which the current episode began."""
         self.actions: list[FloatArray] = []
 
     def first_episode(self) -> FloatArray:
         """Begin the seed's first episode; returns its first observation."""
-        return self._begin(seed_generators([self.seed])[0])
+        return self._begin(self.first)
 
     def next_episode(self) -> FloatArray:
         """Begin the following episode; returns its first observation."""
         return self._begin(row_of(self.env.unwrapped.np_random))
 
-    def _begin(self, generator: npt.NDArray[Any]) -> FloatArray:
+    def _begin(self, generator: np.void) -> FloatArray:
         """Begin an episode in a fresh environment with this generator."""
         self.beginning = generator
         self.actions = []
@@ -61,7 +62,7 @@ class Slot:
         observation, reward, terminated, truncated, _ = self.env.step(action)
         return observation, float(reward), terminated, truncated
 
-    def replay(self, beginning: npt.NDArray[Any], actions: FloatArray) -> FloatArray:
+    def replay(self, beginning: np.void, actions: FloatArray) -> FloatArray:
         """Begin an episode and play `actions` (L, 4) in it; returns the last observation."""
         observation = self._begin(beginning)
         for action in actions:
@@ -132,14 +133,14 @@ class Chunk:
                 observation = slot.next_episode()
             self.observation[row] = observation
 
-    def state(self) -> list[tuple[npt.NDArray[Any], FloatArray]]:
+    def state(self) -> list[tuple[np.void, FloatArray]]:
         """Generator at the episode's beginning and actions so far (L, 4) of each."""
         return [
             (slot.beginning, np.array(slot.actions, dtype=np.float32).reshape(-1, ACTION_DIM))
             for slot in self.slots
         ]
 
-    def restore(self, state: list[tuple[npt.NDArray[Any], FloatArray]]) -> None:
+    def restore(self, state: list[tuple[np.void, FloatArray]]) -> None:
         """Play saved episodes again."""
         for row, (slot, (beginning, actions)) in enumerate(zip(self.slots, state, strict=True)):
             self.observation[row] = slot.replay(beginning, actions)

@@ -62,16 +62,14 @@ class WalkerVectorEnv(VectorEnv[FloatArray, FloatArray, Any]):
         another length and for a seed that is not from 0 to 2^63 - 1.
         """
         rows = range(self.num_envs)
-        seeds = (
-            seed
-            if isinstance(seed, list)
-            else [seed if seed is None else seed + row for row in rows]
-        )
-        if len(seeds) != self.num_envs:
-            raise UserError(f"{self.num_envs} environments need as many seeds, not {len(seeds)}")
-        seeded = {row: one for row, one in enumerate(seeds) if one is not None}
-        self.engine.begin_episodes(seeded, list(seeded.values()))
-        self.engine.begin_episodes([row for row in rows if row not in seeded])
+        if isinstance(seed, list):
+            if len(seed) != self.num_envs:
+                raise UserError(f"{self.num_envs} environments need as many seeds, not {len(seed)}")
+            seeds = {row: one for row, one in enumerate(seed) if one is not None}
+        else:
+            seeds = {} if seed is None else {row: seed + row for row in rows}
+        self.engine.begin_episodes(seeds, list(seeds.values()))
+        self.engine.begin_episodes([row for row in rows if row not in seeds])
         return _own(self.engine.observation), {}
 
     def step(

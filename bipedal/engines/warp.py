@@ -251,7 +251,11 @@ class WarpEngine:
         }
 
     def restore_rows(self, rows: Iterable[int], snapshot: Snapshot) -> None:
-        """Put saved environments into rows, also others than they came from, or several times."""
+        """Put saved environments into rows, also others than they came from, or several times.
+
+        Their generators come with them, so copies of one environment also get the same terrains in
+        their next episodes.
+        """
         index = self._checked(rows)
         saved = self._saved()
         if set(snapshot) != set(saved):

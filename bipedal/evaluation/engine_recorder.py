@@ -34,7 +34,7 @@ class EngineRecorder:
         self._hull_center = robot["local_center"][HULL]
         self._joint_bodies = robot["body_a"], robot["body_b"]
         self._reference_angle = robot["reference_angle"]
-        heights = engine.ground.height.numpy()[self._rows].astype(np.float64)
+        heights = engine.ground.height.numpy()[self._rows]
         x = np.arange(heights.shape[1]) * TERRAIN_STEP
         self._edges = [np.stack([x, height]) for height in heights]
         boxes = engine.boxes()

@@ -32,13 +32,14 @@ def seed_generators(seeds: Iterable[int]) -> npt.NDArray[Any]:
     return np.array(rows, dtype=GENERATOR)
 
 
-def row_of(generator: np.random.Generator) -> npt.NDArray[Any]:
-    """State of a PCG64 generator as an array () of type `GENERATOR`."""
-    return np.array(_row(generator.bit_generator), dtype=GENERATOR)
+def row_of(generator: np.random.Generator) -> np.void:
+    """State of a PCG64 generator as a value of type `GENERATOR`."""
+    row: np.void = np.array([_row(generator.bit_generator)], dtype=GENERATOR)[0]
+    return row
 
 
-def generator_of(row: Any) -> np.random.Generator:
-    """Make numpy's generator that draws what the generator in a row of type `GENERATOR` would."""
+def generator_of(row: np.void) -> np.random.Generator:
+    """Make numpy's generator that goes on from a value of type `GENERATOR`."""
     high, low, increment_high, increment_low, kept, has_kept = row.item()
     bits = np.random.PCG64()
     bits.state = {

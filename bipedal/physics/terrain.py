@@ -297,7 +297,7 @@ def draw_push(generators: wp.array(dtype=Generator), env: int) -> float:
     return float(uniform(generators, env, -force, force))
 
 
-def make_clouds(generator: Any) -> list[Cloud]:
+def make_clouds(generator: np.void) -> list[Cloud]:
     """The clouds of an episode, as Gymnasium's `cloud_poly`.
 
     `generator` is the environment's element of `Walkers.generator`, at any time of the episode: the

@@ -141,16 +141,16 @@ def test_a_policy_with_a_memory_is_shown_it() -> None:
 
 
 def test_they_tell_what_gymnasium_would() -> None:
-    """Other terrains and another summation order, so alike is all they can be."""
+    """The same episodes in another summation order, so nearly the same is all they can be."""
     model = load_model("pretrained:walker")
-    engine = WarpEngine("BipedalWalker-v3", 16, 0)
-    try:
-        (episodes,) = play_episodes(model, engine, 0)
-    finally:
-        engine.close()
-    scored = evaluate(model, "BipedalWalker-v3", episodes=2).to_json()
-    assert episodes.summary().keys() <= scored.keys()
-    assert np.median(episodes.returns) == pytest.approx(scored["mean_return"], abs=3.0)
-    assert np.median(episodes.lengths) == pytest.approx(scored["mean_length"], rel=0.05)
-    speeds = episodes.distances / episodes.lengths * 50
-    assert np.median(speeds) == pytest.approx(scored["mean_speed"], rel=0.05)
+    with closing(WarpEngine("BipedalWalker-v3", 2, 0)) as engine:
+        (episodes,) = play_episodes(model, engine, 3)
+    scored = evaluate(model, "BipedalWalker-v3", episodes=2, seed=3)
+    assert episodes.summary().keys() <= scored.to_json().keys()
+    np.testing.assert_allclose(episodes.returns, scored.returns, atol=3.0)
+    np.testing.assert_allclose(
+        episodes.lengths, [episode.length for episode in scored.episodes], rtol=0.05
+    )
+    assert episodes.summary()["mean_speed"] == pytest.approx(
+        scored.summary()["mean_speed"], rel=0.05
+    )

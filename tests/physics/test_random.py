@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernels import DOUBLE, INTEGERS, UNIFORM, Array, draw, random_bits
+from kernels import DOUBLE, INTEGERS, UNIFORM, draw, random_bits
 
 from bipedal.engines.warp import quiet_warp
 from bipedal.physics.seeding import row_of, seed_generators
@@ -22,7 +22,7 @@ def quiet() -> None:
     quiet_warp()
 
 
-def draw_by_numpy(seed: int, plan: Plan) -> tuple[list[float], Array]:
+def draw_by_numpy(seed: int, plan: Plan) -> tuple[list[float], np.void]:
     """The same by numpy."""
     generator = np.random.default_rng(seed)
     draws: dict[int, Callable[[int, int], float]] = {
