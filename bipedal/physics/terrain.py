@@ -171,6 +171,25 @@ def parameter(difficulty: wp.array2d(dtype=float), env: int, name: int) -> wp.fl
 
 
 @wp.func
+def next_slope(
+    difficulty: wp.array2d(dtype=float),
+    generators: wp.array(dtype=Generator),
+    env: int,
+    slope: wp.float64,
+    y: wp.float64,
+    rough: bool,
+) -> wp.float64:
+    """Rise (m) of the next step of grass: drawn back to the start's height and, if `rough`,
+    disturbed at random."""
+    sign = wp.where(y < _HEIGHT, 1, 0) - wp.where(y > _HEIGHT, 1, 0)
+    changed = _KEPT_SLOPE * slope + _PULL * wp.float64(sign)
+    if rough:
+        draw = uniform(generators, env, -_ONE, _ONE)
+        changed += parameter(difficulty, env, _ROUGHNESS) * draw / _SCALE
+    return changed
+
+
+@wp.func
 def is_obstacle_next(
     difficulty: wp.array2d(dtype=float), generators: wp.array(dtype=Generator), env: int
 ) -> bool:
@@ -195,6 +214,19 @@ def choose_obstacle(
         return integers(generators, env, _STUMP, _PIT + 1)
     at = next_double(generators, env) * (stump + stairs + pit)
     return wp.where(at < stump, _STUMP, wp.where(at < stump + stairs, _STAIRS, _PIT))
+
+
+@wp.func
+def next_state(
+    difficulty: wp.array2d(dtype=float),
+    generators: wp.array(dtype=Generator),
+    env: int,
+    state: int,
+) -> int:
+    """What is built after `state`."""
+    if state == _GRASS and is_obstacle_next(difficulty, generators, env):
+        return choose_obstacle(difficulty, generators, env)
+    return _GRASS
 
 
 @wp.func
@@ -232,12 +264,7 @@ def generate(
         x = wp.float64(i) * _STEP
         # `state` is what is being built, and `oneshot` is set on its first column.
         if state == _GRASS and not oneshot:
-            # A slope that is drawn back to the start's height and disturbed at random.
-            sign = wp.where(y < _HEIGHT, 1, 0) - wp.where(y > _HEIGHT, 1, 0)
-            velocity = _KEPT_SLOPE * velocity + _PULL * wp.float64(sign)
-            if i > TERRAIN_STARTPAD:
-                slope = uniform(generators, env, -_ONE, _ONE)
-                velocity += parameter(difficulty, env, _ROUGHNESS) * slope / _SCALE
+            velocity = next_slope(difficulty, generators, env, velocity, y, i > TERRAIN_STARTPAD)
             y += velocity
         elif state == _PIT and oneshot:
             # Both walls of the pit.
@@ -275,11 +302,8 @@ def generate(
         counter -= 1
         if counter == 0:
             counter = integers(generators, env, TERRAIN_GRASS // 2, TERRAIN_GRASS)
+            state = next_state(difficulty, generators, env, state)
             oneshot = bool(True)
-            if state == _GRASS and is_obstacle_next(difficulty, generators, env):
-                state = choose_obstacle(difficulty, generators, env)
-            else:
-                state = _GRASS
     index_boxes(ground, env)
 
 
