@@ -19,13 +19,15 @@ from torch import Tensor
 
 from bipedal.engines.crew import Crew
 from bipedal.errors import RunFailedError, UserError
+from bipedal.physics.blocks import step_blocks, step_each
 from bipedal.physics.broadphase import Sweep
 from bipedal.physics.constants import DT, NUM_BODIES
 from bipedal.physics.lanes import LANES, Real
 from bipedal.physics.robot import make_robot
+from bipedal.physics.rules import Outcome, Rules
 from bipedal.physics.seeding import seed_generators
 from bipedal.physics.state import Ground, Walkers, describe_overflow, fields, make_rows
-from bipedal.physics.step import Outcome, Rules, step_blocks, step_each
+from bipedal.physics.step import Scratch
 from bipedal.physics.terrain import (
     DIFFICULTIES,
     Difficulty,
@@ -158,10 +160,7 @@ class WarpEngine:
         self._vectors: Any = wp.array(
             ptr=self._floats.ptr, shape=(groups * FIELDS,), dtype=Real, device=device
         )
-        self._env_of = wp.zeros(rows, dtype=wp.int32, device=device)
-        self._sweeps = wp.zeros((rows, NUM_BODIES), dtype=Sweep, device=device)
-        self._before = wp.zeros(rows, dtype=wp.float64, device=device)
-        self._active = wp.zeros(rows, dtype=wp.int32, device=device)
+        self._scratch = _make_scratch(rows, device)
         self._actions = wp.zeros((rows, ACTION_DIM), dtype=wp.float32, device=device)
         self._outcome = _make_outcome(rows, device)
         self._rules = _make_rules(env_id)
@@ -176,7 +175,6 @@ class WarpEngine:
         self._action = wp.to_torch(self._actions)[:num_envs]
         self._views: dict[str, npt.NDArray[Any]] = {}
         self._closed = False
-        self._overflow = wp.to_torch(self.walkers.overflow)
         self.started = False
         """Whether an episode has begun."""
         self._seed_rows(range(num_envs), self._seeds)
@@ -206,7 +204,7 @@ class WarpEngine:
             raise ValueError("reset comes before the first step")
         if actions.shape != (self.num_envs, ACTION_DIM):
             raise ValueError(f"actions must be ({self.num_envs}, 4), not {tuple(actions.shape)}")
-        if self._on_cpu and bool(actions.isnan().any()):
+        if self._on_cpu and np.isnan(actions.detach().numpy()).any():
             raise ValueError("an action is NaN")
         self._action.copy_(actions)
         self._launch(resetting=False)
@@ -322,9 +320,9 @@ class WarpEngine:
         if seeds is not None:
             self._seed_rows(index, seeds_of_rows(seeds, len(index)))
         self.started = True
-        active = np.zeros(self._active.shape, dtype=np.int32)
+        active = np.zeros(self._scratch.active.shape, dtype=np.int32)
         active[index] = 1
-        _write(self._active, slice(None), active)
+        _write(self._scratch.active, slice(None), active)
         self._launch(resetting=True)
         return self._step.observation
 
@@ -399,14 +397,15 @@ class WarpEngine:
     def _record_launches(self, threads: int) -> dict[bool, list[Callable[[], None]]]:
         """The kernel launches of a step (False) and of a reset (True), one a thread."""
         common = [self._robot, self.ground, self.walkers, self._difficulty, self._rules]
-        scratch = [self._sweeps, self._before, self._active, self._actions, self._outcome]
+        common.append(self._scratch)
+        exchanged = [self._actions, self._outcome]
         if not self._on_cpu:
             return {
                 resetting: [
                     wp.launch(
                         step_each,
                         self.num_envs,
-                        [*common, self._floats, *scratch, int(resetting)],
+                        [*common, self._floats, *exchanged, int(resetting)],
                         device=str(self.device),
                         record_cmd=True,
                     ).launch
@@ -421,7 +420,7 @@ class WarpEngine:
                     step_blocks,
                     stop - start,
                     [
-                        *common, self._vectors, self._floats, self._env_of, *scratch,
+                        *common, self._vectors, self._floats, *exchanged,
                         self.num_envs, start, self._block, int(resetting),
                     ],
                     device=str(self.device),
@@ -453,9 +452,10 @@ class WarpEngine:
         Every step on a CPU and every `reset` does this. A step on CUDA does not, because it would
         have to wait; the flag stays set, so a caller there can check once a rollout.
         """
-        if self._overflow.any():
-            message = describe_overflow(self._overflow.cpu().numpy())
-            self._overflow.zero_()
+        overflow = self._read("overflow")
+        if overflow.any():
+            message = describe_overflow(overflow)
+            self.walkers.overflow.zero_()
             raise RunFailedError(message)
 
 
@@ -466,6 +466,16 @@ def _make_rules(env_id: str) -> Any:
     rules.generate_ground = 1
     rules.dt_ratio = float(np.float32(1.0) / np.float32(DT) * np.float32(DT))
     return rules
+
+
+def _make_scratch(rows: int, device: str) -> Any:
+    """The memory that a step needs while it goes on."""
+    scratch: Any = Scratch()
+    scratch.sweep = wp.zeros((rows, NUM_BODIES), dtype=Sweep, device=device)
+    scratch.before = wp.zeros(rows, dtype=wp.float64, device=device)
+    for name in ("active", "row_of", "order", "likeness"):
+        setattr(scratch, name, wp.zeros(rows, dtype=wp.int32, device=device))
+    return scratch
 
 
 def _make_outcome(rows: int, device: str) -> Any:

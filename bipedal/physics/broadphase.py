@@ -184,9 +184,9 @@ def pair_with(ground: Ground, walkers: Walkers, env: int, moved: int, piece: int
     bounds = ground_fat_box(ground, env, piece)
     found = int(0)
     for body in range(NUM_BODIES):
-        if (moved >> body) & 1 == 1 and overlap(walkers.body[env, body].fat_box, bounds):
-            if add_contact(walkers, env, body, piece):
-                found = found | (1 << body)
+        near = (moved >> body) & 1 == 1 and overlap(walkers.body[env, body].fat_box, bounds)
+        if near and add_contact(walkers, env, body, piece):
+            found = found | (1 << body)
     return found
 
 

@@ -70,6 +70,9 @@ TERRAIN_GRASS = 10
 TERRAIN_STARTPAD = 20
 START_X = TERRAIN_STEP * TERRAIN_STARTPAD / 2.0
 START_Y = TERRAIN_HEIGHT + 2.0 * LEG_HEIGHT
+UPPER_START_Y = START_Y - LEG_HEIGHT / 2.0 - LEG_DOWN
+LOWER_START_Y = START_Y - LEG_HEIGHT * 3.0 / 2.0 - LEG_DOWN
+"""m, where the bodies' origins are when an episode begins."""
 FAR_END = (TERRAIN_LENGTH - TERRAIN_GRASS) * TERRAIN_STEP
 """m, hull position beyond which an episode is completed."""
 TERRAIN_FRICTION = 2.5

@@ -60,7 +60,7 @@ from bipedal.physics.geometry import (
 )
 from bipedal.physics.position import Motion, integrate, prepare_push, push_contact
 from bipedal.physics.state import Ground, Overflow, Robot, Walkers, note_overflow
-from bipedal.physics.velocity import pairs_in, prepare_contact, solve_contact
+from bipedal.physics.velocity import is_in, pairs_in, prepare_contact, solve_contact
 from bipedal.physics.workspace import (
     Floats,
     column_start,
@@ -310,12 +310,6 @@ def place(walkers: Walkers, env: int, body: int, center: wp.vec2, angle: float):
 
 
 @wp.func
-def is_in(bodies: int, body: int) -> bool:
-    """Whether a body is in a set of bodies."""
-    return (bodies >> body) & 1 == 1
-
-
-@wp.func
 def any_may_hit(
     robot: Robot,
     ground: Ground,
@@ -447,7 +441,8 @@ def solve_impact(
         for slot in range(slots):
             x, y, angle, separation = push_contact(
                 workspace, column, contact_offset(body, slot), x, y, angle, 1.0,
-                robot.local_center[body], robot.inverse_mass[body], robot.inverse_inertia[body], IMPACT_BAUMGARTE,
+                robot.local_center[body], robot.inverse_mass[body], robot.inverse_inertia[body],
+                IMPACT_BAUMGARTE,
             )  # fmt: skip
             deepest = wp.min(deepest, separation)
         solved = deepest >= WORST_IMPACT_SEPARATION
@@ -480,7 +475,7 @@ def solve_impact(
     for _iteration in range(VELOCITY_ITERATIONS):
         for slot in range(slots):
             vx, vy, w = solve_contact(
-                workspace, column, contact_offset(body, slot), (pairs >> slot & 1) != 0, vx, vy, w,
+                workspace, column, contact_offset(body, slot), is_in(pairs, slot), vx, vy, w,
                 robot.inverse_mass[body], robot.inverse_inertia[body], robot.friction[body],
             )  # fmt: skip
 

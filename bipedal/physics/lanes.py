@@ -1,4 +1,4 @@
-"""Sixteen environments side by side: vector arithmetic for the CPU's hot loops.
+"""Eight environments side by side: vector arithmetic for the CPU's hot loops.
 
 Most of a step's time goes into the velocity iterations, and much of the rest into the position
 iterations. A CPU runs them for `LANES` environments at once in its vector registers. A GPU runs one
@@ -17,7 +17,7 @@ import warp as wp
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
-LANES = 16
+LANES = 8
 Real = wp.types.vector(length=LANES, dtype=wp.float32)
 
 

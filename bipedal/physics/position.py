@@ -262,7 +262,8 @@ def push_contacts(
     for slot in range(int(largest(get(workspace, unit, body_field(body, int(B.CONTACTS)))))):
         x, y, angle, separation = push_contact(
             workspace, unit, contact_offset(body, slot), x, y, angle, active,
-            robot.local_center[body], robot.inverse_mass[body], robot.inverse_inertia[body], BAUMGARTE,
+            robot.local_center[body], robot.inverse_mass[body], robot.inverse_inertia[body],
+            BAUMGARTE,
         )  # fmt: skip
         excess = wp.max(excess, -separation + WORST_SEPARATION)
     return x, y, angle, excess

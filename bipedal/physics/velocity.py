@@ -55,6 +55,20 @@ _ = add, sub, mul  # Warp looks the lane-wise operators up by these names.
 
 
 @wp.func
+def limit_of(robot: Robot, walkers: Walkers, env: int, joint: int) -> int:
+    """-1 or 1 if a joint is at its lower or upper limit, else 0."""
+    a = robot.body_a[joint]
+    b = robot.body_b[joint]
+    angle = walkers.body[env, b].angle - walkers.body[env, a].angle - robot.reference_angle[joint]
+    limit = int(0)
+    if angle <= robot.lower_limit[joint]:
+        limit = int(-1)
+    elif angle >= robot.upper_limit[joint]:
+        limit = int(1)
+    return limit
+
+
+@wp.func
 def prepare_joint(
     robot: Robot,
     walkers: Walkers,
@@ -112,12 +126,7 @@ def prepare_joint(
     put(workspace, column, at + int(J.CROSS_Z), cross_z)
 
     # Limit: its impulse is carried over as long as the joint stays at the same one.
-    angle = walkers.body[env, b].angle - walkers.body[env, a].angle - robot.reference_angle[joint]
-    at_limit = int(0)
-    if angle <= robot.lower_limit[joint]:
-        at_limit = int(-1)
-    elif angle >= robot.upper_limit[joint]:
-        at_limit = int(1)
+    at_limit = limit_of(robot, walkers, env, joint)
     kept = at_limit != 0 and at_limit == walkers.joint[env, joint].at_limit
     walkers.joint[env, joint].at_limit = at_limit
     put(workspace, column, at + int(J.AT_LIMIT), float(at_limit))
@@ -494,6 +503,12 @@ def pairs_in(workspace: Any, unit: int, body: int, slots: int) -> int:
 
 
 @wp.func
+def is_in(found: int, number: int) -> bool:
+    """Whether a number is in a set of small numbers, kept as bits."""
+    return (found >> number) & 1 == 1
+
+
+@wp.func
 def slots_of(workspace: Any, unit: int, body: int) -> int:
     """Number of contacts of a body, of the lane with the most."""
     return int(largest(get(workspace, unit, body_field(body, int(B.CONTACTS)))))
@@ -607,49 +622,49 @@ def solve_velocities(robot: Robot, workspace: Any, unit: int, iterations: int):
         for _iteration in range(wp.where(last == 1, 1, iterations - 1)):
             # Joints.
             upper_1_x, upper_1_y, upper_1_w, lower_1_x, lower_1_y, lower_1_w = solve_joint(
-                workspace, unit, joint_offset(3), (limits & 8) != 0,
+                workspace, unit, joint_offset(3), is_in(limits, 3),
                 upper_1_x, upper_1_y, upper_1_w, lower_1_x, lower_1_y, lower_1_w,
                 upper_m, upper_i, lower_m, lower_i, knee_mass,
             )  # fmt: skip
             hull_x, hull_y, hull_w, upper_1_x, upper_1_y, upper_1_w = solve_joint(
-                workspace, unit, joint_offset(2), (limits & 4) != 0,
+                workspace, unit, joint_offset(2), is_in(limits, 2),
                 hull_x, hull_y, hull_w, upper_1_x, upper_1_y, upper_1_w,
                 hull_m, hull_i, upper_m, upper_i, hip_mass,
             )  # fmt: skip
             hull_x, hull_y, hull_w, upper_0_x, upper_0_y, upper_0_w = solve_joint(
-                workspace, unit, joint_offset(0), (limits & 1) != 0,
+                workspace, unit, joint_offset(0), is_in(limits, 0),
                 hull_x, hull_y, hull_w, upper_0_x, upper_0_y, upper_0_w,
                 hull_m, hull_i, upper_m, upper_i, hip_mass,
             )  # fmt: skip
             upper_0_x, upper_0_y, upper_0_w, lower_0_x, lower_0_y, lower_0_w = solve_joint(
-                workspace, unit, joint_offset(1), (limits & 2) != 0,
+                workspace, unit, joint_offset(1), is_in(limits, 1),
                 upper_0_x, upper_0_y, upper_0_w, lower_0_x, lower_0_y, lower_0_w,
                 upper_m, upper_i, lower_m, lower_i, knee_mass,
             )  # fmt: skip
             # Contacts.
             for slot in range(lower_1_contacts):
                 lower_1_x, lower_1_y, lower_1_w = solve_contact(
-                    workspace, unit, contact_offset(LOWER_1, slot), (lower_1_pairs >> slot & 1) != 0,
+                    workspace, unit, contact_offset(LOWER_1, slot), is_in(lower_1_pairs, slot),
                     lower_1_x, lower_1_y, lower_1_w, lower_m, lower_i, leg_friction,
                 )  # fmt: skip
             for slot in range(upper_1_contacts):
                 upper_1_x, upper_1_y, upper_1_w = solve_contact(
-                    workspace, unit, contact_offset(UPPER_1, slot), (upper_1_pairs >> slot & 1) != 0,
+                    workspace, unit, contact_offset(UPPER_1, slot), is_in(upper_1_pairs, slot),
                     upper_1_x, upper_1_y, upper_1_w, upper_m, upper_i, leg_friction,
                 )  # fmt: skip
             for slot in range(hull_contacts):
                 hull_x, hull_y, hull_w = solve_contact(
-                    workspace, unit, contact_offset(HULL, slot), (hull_pairs >> slot & 1) != 0,
+                    workspace, unit, contact_offset(HULL, slot), is_in(hull_pairs, slot),
                     hull_x, hull_y, hull_w, hull_m, hull_i, hull_friction,
                 )  # fmt: skip
             for slot in range(upper_0_contacts):
                 upper_0_x, upper_0_y, upper_0_w = solve_contact(
-                    workspace, unit, contact_offset(UPPER_0, slot), (upper_0_pairs >> slot & 1) != 0,
+                    workspace, unit, contact_offset(UPPER_0, slot), is_in(upper_0_pairs, slot),
                     upper_0_x, upper_0_y, upper_0_w, upper_m, upper_i, leg_friction,
                 )  # fmt: skip
             for slot in range(lower_0_contacts):
                 lower_0_x, lower_0_y, lower_0_w = solve_contact(
-                    workspace, unit, contact_offset(LOWER_0, slot), (lower_0_pairs >> slot & 1) != 0,
+                    workspace, unit, contact_offset(LOWER_0, slot), is_in(lower_0_pairs, slot),
                     lower_0_x, lower_0_y, lower_0_w, lower_m, lower_i, leg_friction,
                 )  # fmt: skip
 
