@@ -5,7 +5,6 @@ from __future__ import annotations
 import warp as wp
 
 from bipedal.physics.constants import FLOAT_EPSILON
-from bipedal.physics.trigonometry import cosine, sine
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
@@ -22,12 +21,6 @@ class Pose:
 def cross(a: wp.vec2, b: wp.vec2) -> float:
     """z component of a x b."""
     return a[0] * b[1] - a[1] * b[0]
-
-
-@wp.func
-def rotation_of(angle: float) -> wp.vec2:
-    """(cos, sin) of an angle in rad (b2Rot::Set)."""
-    return wp.vec2(cosine(angle), sine(angle))
 
 
 @wp.func

@@ -54,12 +54,12 @@ from bipedal.physics.geometry import (
     right_normal,
     rotate,
     rotate_back,
-    rotation_of,
     to_world,
     unit,
 )
 from bipedal.physics.position import Motion, integrate, prepare_push, push_contact
 from bipedal.physics.state import Ground, Overflow, Robot, Walkers, note_overflow
+from bipedal.physics.trigonometry import rotation_of
 from bipedal.physics.velocity import is_in, pairs_in, prepare_contact, solve_contact
 from bipedal.physics.workspace import (
     Floats,

@@ -40,7 +40,7 @@ from bipedal.physics.constants import (
 )
 from bipedal.physics.lanes import add, choose, clamp, div, largest, mul, sub
 from bipedal.physics.state import Manifold, Robot
-from bipedal.physics.trigonometry import cosine, sine
+from bipedal.physics.trigonometry import cosine_of, rotation_of, sine_of
 from bipedal.physics.workspace import (
     B,
     C,
@@ -134,8 +134,9 @@ def push_point(
 ):
     """Correct a share of a point's depth; returns the body's new place and the old separation."""
     # Where the two ends of the point and the normal are.
-    cos = cosine(angle)
-    sin = sine(angle)
+    rotation = rotation_of(angle)
+    cos = cosine_of(rotation)
+    sin = sine_of(rotation)
     on_ground = get(workspace, unit, at + int(C.ON_GROUND))
     face_x = get(workspace, unit, at + int(C.FACE_X))
     face_y = get(workspace, unit, at + int(C.FACE_Y))
@@ -224,10 +225,12 @@ def pull_joint(
     angle_b = angle_b + inertia_b * impulse
 
     # Pin: one impulse closes the gap between its ends.
-    cos_a = cosine(angle_a)
-    sin_a = sine(angle_a)
-    cos_b = cosine(angle_b)
-    sin_b = sine(angle_b)
+    rotation_a = rotation_of(angle_a)
+    rotation_b = rotation_of(angle_b)
+    cos_a = cosine_of(rotation_a)
+    sin_a = sine_of(rotation_a)
+    cos_b = cosine_of(rotation_b)
+    sin_b = sine_of(rotation_b)
     anchor_a = robot.anchor_a[joint]
     anchor_b = robot.anchor_b[joint]
     arm_ax = cos_a * anchor_a[0] - sin_a * anchor_a[1]

@@ -29,11 +29,12 @@ from bipedal.physics.constants import (
     VIEWPORT_WIDTH,
 )
 from bipedal.physics.contacts import body_pose
-from bipedal.physics.geometry import rotate, rotation_of
+from bipedal.physics.geometry import rotate
 from bipedal.physics.impact import place
 from bipedal.physics.lidar import cast_ray
 from bipedal.physics.state import Ground, Robot, Walkers
 from bipedal.physics.terrain import draw_push, generate, skip_clouds
+from bipedal.physics.trigonometry import rotation_of
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 1, "fuse_fp": False})
 

@@ -31,47 +31,66 @@ _REDUCE = """
     const double c_high = -0x1.6c087e89a359dp-10 + x2 * 0x1.99343027bf8c3p-16;
     const double c = c_mid + (x4 * x2) * c_high;
 """
-"""Sine `s` and cosine `c` of the angle less the nearest number of quarter turns."""
-_SINE = _REDUCE + "const double even = (quarter & 1) ? c : s;"
-_COSINE = _REDUCE + "const double even = (quarter & 1) ? s : c;"
-_SIGNED_SINE = _SINE + "const float value = (float)((quarter & 2) ? -even : even);"
-_SIGNED_COSINE = _COSINE + "const float value = (float)(((quarter + 1) & 2) ? -even : even);"
+"""C++: sine `s` and cosine `c` of the angle less the nearest number of quarter turns."""
+_SINE = "(float)((quarter & 2) ? -((quarter & 1) ? c : s) : ((quarter & 1) ? c : s))"
+_COSINE = "(float)(((quarter + 1) & 2) ? -((quarter & 1) ? s : c) : ((quarter & 1) ? s : c))"
+
+Rotations = wp.types.vector(length=2 * LANES, dtype=wp.float32)
+"""The cosines of all lanes, then their sines."""
 
 
-def _one(body: str) -> str:
-    """C++ for one number."""
-    return f"const float angle_i = angle; {body} return value;"
-
-
-def _lanes(body: str) -> str:
-    """C++ for every lane of a vector."""
-    return (
-        f"wp::vec_t<{LANES}, wp::float32> result;"
-        f"for (int i = 0; i < {LANES}; ++i) {{"
-        f"const float angle_i = angle.c[i]; {body} result.c[i] = value; }}"
-        "return result;"
-    )
-
-
-@wp.func_native(_one(_SIGNED_SINE))
-def sine(angle: float) -> float:
-    """Sine of an angle in rad, of at most 120."""
+@wp.func_native(f"""
+const float angle_i = angle;
+{_REDUCE}
+return wp::vec_t<2, wp::float32>({_COSINE}, {_SINE});
+""")
+def rotation_of(angle: float) -> wp.vec2:
+    """(cos, sin) of an angle in rad, of at most 120."""
     ...
 
 
-@wp.func_native(_lanes(_SIGNED_SINE))
-def sine(angle: Real) -> Real:  # noqa: F811
-    """Sine in every lane."""
+@wp.func_native(f"""
+wp::vec_t<{2 * LANES}, wp::float32> result;
+for (int i = 0; i < {LANES}; ++i) {{
+    const float angle_i = angle.c[i];
+    {_REDUCE}
+    result.c[i] = {_COSINE};
+    result.c[{LANES} + i] = {_SINE};
+}}
+return result;
+""")
+def rotation_of(angle: Real) -> Rotations:  # type: ignore[no-redef]  # noqa: F811
+    """Cosine and sine in every lane."""
     ...
 
 
-@wp.func_native(_one(_SIGNED_COSINE))
-def cosine(angle: float) -> float:
-    """Cosine of an angle in rad, of at most 120."""
+@wp.func
+def cosine_of(rotation: wp.vec2) -> float:
+    """The cosine of a `rotation_of`."""
+    return rotation[0]
+
+
+@wp.func_native(f"""
+wp::vec_t<{LANES}, wp::float32> result;
+for (int i = 0; i < {LANES}; ++i) result.c[i] = rotation.c[i];
+return result;
+""")
+def cosine_of(rotation: Rotations) -> Real:  # type: ignore[no-redef]  # noqa: F811
+    """The cosines of a `rotation_of`."""
     ...
 
 
-@wp.func_native(_lanes(_SIGNED_COSINE))
-def cosine(angle: Real) -> Real:  # noqa: F811
-    """Cosine in every lane."""
+@wp.func
+def sine_of(rotation: wp.vec2) -> float:
+    """The sine of a `rotation_of`."""
+    return rotation[1]
+
+
+@wp.func_native(f"""
+wp::vec_t<{LANES}, wp::float32> result;
+for (int i = 0; i < {LANES}; ++i) result.c[i] = rotation.c[{LANES} + i];
+return result;
+""")
+def sine_of(rotation: Rotations) -> Real:  # type: ignore[no-redef]  # noqa: F811
+    """The sines of a `rotation_of`."""
     ...

@@ -21,7 +21,6 @@ from bipedal.physics.geometry import (
     pose_at,
     rotate,
     rotate_back,
-    rotation_of,
     to_body,
     to_world,
 )
@@ -32,6 +31,7 @@ from bipedal.physics.robot import Robot
 from bipedal.physics.seeding import seed_generators
 from bipedal.physics.state import Ground, Manifold, make_rows
 from bipedal.physics.terrain import check_terrain, index_boxes_kernel
+from bipedal.physics.trigonometry import rotation_of
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
 
