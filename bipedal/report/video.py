@@ -19,7 +19,8 @@ from bipedal.evaluation.episode import Act, begin
 from bipedal.evaluation.trajectory import Trajectory, TrajectoryRecorder
 from bipedal.physics.constants import TIMESTEP
 from bipedal.policy import Policy
-from bipedal.report.camera import Camera, Frame
+from bipedal.rendering.canvas import Frame
+from bipedal.report.camera import Camera
 from bipedal.walker import check_seed
 
 FPS = round(1 / TIMESTEP)

@@ -17,7 +17,7 @@ from PIL import Image, ImageSequence
 from bipedal.engines.reference import make_env
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.episode import run_episode
-from bipedal.report.camera import Frame
+from bipedal.rendering.canvas import Frame
 from bipedal.report.video import FPS, GIF_SIZE, GIF_STRIDE, record_episode
 from bipedal.walker import FloatArray
 
