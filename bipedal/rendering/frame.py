@@ -1,6 +1,8 @@
 """The picture that Gymnasium's `render` makes of BipedalWalker, pixel for pixel.
 
-The surface is as wide as the distance walked and 600 pixels more, of which the last 600 are shown.
+Gymnasium draws on a surface that begins at the start of the ground and grows by 30 pixels for each
+metre walked, and shows the last 600 columns. Everything is drawn in the order and in the precision
+in which Gymnasium draws it: a pixel may depend on either.
 """
 
 from __future__ import annotations
@@ -34,18 +36,21 @@ SOIL: Colour = (102, 153, 76)
 GRASS: tuple[Colour, Colour] = ((76, 255, 76), (76, 204, 76))
 """Of the even and the odd pieces of the ground line."""
 BEAM: Colour = (255, 0, 0)
-BOX: tuple[Colour, Colour] = ((255, 255, 255), (153, 153, 153))
-"""Filling and outline, as in the next two."""
-HULL: tuple[Colour, Colour] = ((127, 51, 229), (76, 76, 127))
-LEGS: tuple[tuple[Colour, Colour], ...] = (
-    ((178, 101, 152), (127, 76, 101)),
-    ((128, 51, 102), (77, 26, 51)),
-)
 POLE: Colour = (0, 0, 0)
 FLAG: Colour = (230, 51, 0)
 
+Outlined = tuple[Colour, Colour]
+"""Colours of a filling and of the line around it."""
+
+BOX: Outlined = ((255, 255, 255), (153, 153, 153))
+HULL: Outlined = ((127, 51, 229), (76, 76, 127))
+LEGS: tuple[Outlined, Outlined] = (
+    ((178, 101, 152), (127, 76, 101)),
+    ((128, 51, 102), (77, 26, 51)),
+)
+
 MARGIN = 0.1
-"""m. A line is up to 2 pixels wider than the distance between its ends."""
+"""m. A line may reach 2 pixels beyond its ends."""
 
 Reals = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
@@ -55,7 +60,7 @@ _GROUND_X = np.arange(TERRAIN_LENGTH) * TERRAIN_STEP
 
 
 def draw(scene: Scene) -> Frame:
-    """Draw a frame, (400, 600, 3)."""
+    """Draw a frame, (400, 600, 3), on the CPU; the first call compiles for a few seconds."""
     scroll = float(scene.hull[0]) - VIEWPORT_WIDTH / SCALE / 5
     width = int(VIEWPORT_WIDTH + max(0.0, scroll) * SCALE)
     canvas = Canvas(width, HEIGHT, left=width - WIDTH)
@@ -63,8 +68,9 @@ def draw(scene: Scene) -> Frame:
     _draw_clouds(canvas, scene.course, scroll)
     _draw_soil(canvas, scene.course, scroll)
     _draw_beam(canvas, scene)
-    _draw_grass(canvas, scene.course, max(0.0, scroll))
-    _draw_boxes(canvas, scene.course, max(0.0, scroll))
+    left = max(0.0, scroll)
+    _draw_grass(canvas, scene.course, left)
+    _draw_boxes(canvas, scene.course, left)
     hull, *legs = scene.outlines
     for outline, colours in zip(legs, (LEGS[0], LEGS[0], LEGS[1], LEGS[1]), strict=True):
         _draw_outlined(canvas, outline, colours)
@@ -74,13 +80,14 @@ def draw(scene: Scene) -> Frame:
 
 
 def _draw_sky(canvas: Canvas, scroll: float) -> None:
-    """Left of the start the sky moves out of view, and the surface stays black."""
+    """It moves with the robot, so near the start it ends before the view does: black remains."""
     left, right = scroll * SCALE, scroll * SCALE + VIEWPORT_WIDTH
     sky = [(left, 0), (right, 0), (right, VIEWPORT_HEIGHT), (left, VIEWPORT_HEIGHT)]
     canvas.polygon(sky, SKY)
 
 
 def _draw_clouds(canvas: Canvas, course: Course, scroll: float) -> None:
+    """Those that Gymnasium deems in view; they move half as fast as the ground."""
     x = course.clouds[:, :, 0]
     shown = _in_view(x.min(axis=1), x.max(axis=1), scroll / 2)
     for cloud in course.clouds[shown] * SCALE + (scroll * SCALE / 2, 0.0):
@@ -89,7 +96,7 @@ def _draw_clouds(canvas: Canvas, course: Course, scroll: float) -> None:
 
 
 def _draw_soil(canvas: Canvas, course: Course, scroll: float) -> None:
-    """One quadrilateral under each piece of the ground line."""
+    """One quadrilateral under each piece of the ground line that Gymnasium deems in view."""
     top = np.stack([_GROUND_X, course.heights], axis=1) * SCALE
     foot = top * (1.0, 0.0)
     pieces = np.stack([top[:-1], top[1:], foot[1:], foot[:-1]], axis=1)
@@ -100,7 +107,7 @@ def _draw_soil(canvas: Canvas, course: Course, scroll: float) -> None:
 
 def _draw_beam(canvas: Canvas, scene: Scene) -> None:
     """One beam a frame, there and back through all of them, and then a long time none."""
-    index = scene.frame % LIDAR_PERIOD
+    index = scene.frame_number % LIDAR_PERIOD
     if index >= LIDAR_RAYS:
         index = 2 * LIDAR_RAYS - 1 - index
     if index >= 0:
@@ -127,8 +134,8 @@ def _in_view(first: Reals, last: Reals, left: float) -> Bools:
     return (last >= left) & (first <= left + VIEWPORT_WIDTH / SCALE)
 
 
-def _draw_outlined(canvas: Canvas, outline: Singles, colours: tuple[Colour, Colour]) -> None:
-    """A polygon (K, 2) in m, first its filling and then its outline, both twice."""
+def _draw_outlined(canvas: Canvas, outline: Singles, colours: Outlined) -> None:
+    """A polygon with corners (K, 2) in m."""
     points = outline * np.float32(SCALE)
     filling, edge = colours
     canvas.polygon(points, filling)

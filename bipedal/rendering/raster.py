@@ -1,12 +1,11 @@
 """Rasterisation as pygame does it, pixel for pixel: Warp functions and the kernel that runs them.
 
-Gymnasium draws the walker with pygame-ce, whose shapes are rounded in ways of their own. There are
-two anti-aliased lines: `gfxdraw.aapolygon` (SDL_gfx) works in 16-bit fixed point between whole
-pixels, `draw.aaline` in float32 between any two points.
+The reference is pygame-ce 2.5, which Gymnasium draws with. It has two kinds of anti-aliased lines:
+`gfxdraw.aapolygon` (from SDL_gfx) works in fixed point between whole pixels, `draw.aaline` in
+float32 between any two points.
 
-Pixels are counted from the lower left corner of a surface as wide as the distance walked. Lines
-are clipped at the surface's borders, which bends them a little, but only the columns in view are
-kept: `Surface.left` and those to its right.
+Coordinates are pixels from the lower left corner of a surface. Lines are clipped at its borders,
+which bends them a little. Of what is drawn, only the columns from `Surface.left` on are kept.
 """
 
 from __future__ import annotations
@@ -224,9 +223,10 @@ def clip(surface: Surface, x1: int, y1: int, x2: int, y2: int):
 
 @wp.func
 def draw_aaedge(surface: Surface, x1: int, y1: int, x2: int, y2: int, colour: wp.vec3i):
-    """Draw an anti-aliased line between whole pixels, as SDL_gfx does, without its last pixel.
+    """Draw a side of an `aapolygon`, without its last pixel.
 
-    Each step along the line colours two neighbouring pixels across it.
+    Every step along the side blends two neighbouring pixels across it. How far it has moved across
+    after k steps is k * slope / 65536: whole pixels in the high bits, the weights in the next 8.
     """
     visible, ax, ay, bx, by = clip(surface, x1, y1, x2, y2)
     if not visible:
@@ -257,9 +257,9 @@ def draw_aaedge(surface: Surface, x1: int, y1: int, x2: int, y2: int, colour: wp
 
 @wp.func
 def mix_end(surface: Surface, steep: bool, u: int, v: float, colour: wp.vec3i, share: float):
-    """Mix the two pixels on either side of an end of a line, which covers a share of them.
+    """Mix the two pixels on either side of an end of a line, of which it covers a share.
 
-    `v` is one too high, so that it is never negative and cutting off rounds it down.
+    `v` is one pixel too high: it is never negative, so that `int` rounds down.
     """
     row = int(v)
     fraction = v - float(row)
@@ -270,7 +270,7 @@ def mix_end(surface: Surface, steep: bool, u: int, v: float, colour: wp.vec3i, s
 
 @wp.func
 def draw_aaline(surface: Surface, x1: float, y1: float, x2: float, y2: float, colour: wp.vec3i):
-    """Draw an anti-aliased line between any two points of different places, as `draw.aaline`."""
+    """Draw a line as `draw.aaline` does, between two points that are not the same."""
     steep = wp.abs(x2 - x1) < wp.abs(y2 - y1)
     # u runs along the line's longer side, from low to high, and v across it.
     from_u, from_v = float(wp.where(steep, y1, x1)), float(wp.where(steep, x1, y1))

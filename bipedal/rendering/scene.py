@@ -32,5 +32,5 @@ class Scene(NamedTuple):
     """(K, 2) m, the corners of each body: the hull, and upper and lower leg of either side."""
     lidar: Doubles
     """(10, 2) m, where the beams end."""
-    frame: int
-    """Frames drawn since the reset, this one included; each shows another beam or none."""
+    frame_number: int
+    """1 for the first frame drawn after a reset; it chooses which beam is shown, if any."""

@@ -38,14 +38,14 @@ def course_of(walker: Any) -> Course:
     )
 
 
-def scene_of(walker: Any, course: Course, frame: int) -> Scene:
-    """Read an unwrapped Gymnasium BipedalWalker on its course, for the n-th frame after a reset."""
+def scene_of(walker: Any, course: Course, frame_number: int) -> Scene:
+    """Read an unwrapped Gymnasium BipedalWalker on its course, for its next frame."""
     return Scene(
         course=course,
         hull=np.array(walker.hull.position, dtype=np.float32),
         outlines=tuple(_outline_of(body) for body in (walker.hull, *walker.legs)),
         lidar=np.array([beam.p2 for beam in walker.lidar], dtype=np.float64),
-        frame=frame,
+        frame_number=frame_number,
     )
 
 

@@ -108,7 +108,7 @@ def test_a_scene_by_hand() -> None:
         hull=hull,
         outlines=(hull + square, *[hull + lower + square * np.float32(0.5)] * 4),
         lidar=np.tile(hull + np.array([5.0, -1.0]), (10, 1)),
-        frame=1,
+        frame_number=1,
     )
     image = frame.draw(scene)
     assert image.shape == (400, 600, 3) and image.dtype == np.uint8
@@ -129,7 +129,7 @@ def test_a_scene_by_hand() -> None:
     beam = (image == frame.BEAM).all(axis=-1).sum(axis=0)
     assert beam[152:270].tolist() == [1] * 118  # from the hull's edge to the beam's end
     assert colour_at(1.5, TERRAIN_HEIGHT + 1.5) == frame.FLAG
-    without_beam = frame.draw(scene._replace(frame=20))
+    without_beam = frame.draw(scene._replace(frame_number=20))
     assert not (without_beam == frame.BEAM).all(axis=-1).any()
 
 

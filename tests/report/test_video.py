@@ -68,6 +68,24 @@ def test_mp4_shows_what_the_environment_draws(tmp_path: Path) -> None:
     env.close()
 
 
+@pytest.mark.parametrize("name", ["walk.mp4", "walk.gif"])
+def test_encodes_the_frames_of_gymnasium(tmp_path: Path, name: str) -> None:
+    frames: list[Frame] = []
+
+    def keep(stream: Iterable[Frame], total: int) -> Iterator[Frame]:
+        for frame in stream:
+            frames.append(frame.copy())
+            yield frame
+
+    record_episode(sway, ENV_ID, 3, tmp_path / name, 0.2, progress=keep)
+    with make_env(ENV_ID, render_mode="rgb_array") as env:
+        observation, _ = env.reset(seed=3)
+        for frame in frames:
+            observation, *_ = env.step(sway(observation))
+            np.testing.assert_array_equal(frame, np.asarray(env.render()))
+    assert len(frames) == 10
+
+
 def test_plays_the_seeded_episode_to_its_end(tmp_path: Path) -> None:
     episode = record_episode(sway, ENV_ID, 5, tmp_path / "walk.mp4")
     assert episode.trajectory.terminated
