@@ -123,9 +123,9 @@ def _draw_grass(canvas: Canvas, course: Course, left: float) -> None:
 
 
 def _draw_boxes(canvas: Canvas, course: Course, left: float) -> None:
-    """From right to left; `left` (m) is where the view begins."""
+    """`left` (m) is where the view begins. The order is free: boxes touch, but do not overlap."""
     shown = _in_view(course.boxes[:, 0] - MARGIN, course.boxes[:, 2] + MARGIN, left)
-    for x1, y1, x2, y2 in course.boxes[shown][::-1]:
+    for x1, y1, x2, y2 in course.boxes[shown]:
         _draw_outlined(canvas, np.array([(x2, y1), (x2, y2), (x1, y2), (x1, y1)]), BOX)
 
 

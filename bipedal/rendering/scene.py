@@ -17,7 +17,7 @@ class Course(NamedTuple):
     heights: Doubles
     """(200,) m, of the ground line's vertices, one every TERRAIN_STEP."""
     boxes: Singles
-    """(B, 4) m: left, bottom, right and top of stumps, stairs and pit walls, from left to right."""
+    """(B, 4) m: left, bottom, right and top of stumps, stairs and pit walls, in any order."""
     clouds: Doubles
     """(C, 5, 2) m, corners; clouds move half as fast as the ground."""
 

@@ -33,7 +33,7 @@ def course_of(walker: Any) -> Course:
     """Read an unwrapped Gymnasium BipedalWalker, after a reset."""
     return Course(
         heights=np.array(walker.terrain_y, dtype=np.float64),
-        boxes=terrain_boxes(walker)[::-1].astype(np.float32),  # Gymnasium lists them backwards
+        boxes=terrain_boxes(walker).astype(np.float32),
         clouds=np.array([cloud for cloud, _, _ in walker.cloud_poly]),
     )
 

@@ -55,6 +55,14 @@ def test_an_aaline_is_smooth() -> None:
     assert red_of(canvas) == [[0] * 5, [255, 191, 127, 63, 0], [0, 63, 127, 191, 255]]
 
 
+def test_an_aaline_that_crosses_the_border_is_rounded_as_in_pygame() -> None:
+    """At one third it mixes 144 and 255 to 218, where 1/3 in float32 would give 217."""
+    canvas = Canvas(4, 1)
+    canvas.polygon([(0, 0), (3, 0), (3, 1), (0, 1)], WHITE)
+    canvas.aaline([(0, -1), (3, 0)], (144, 144, 144))
+    assert red_of(canvas) == [[255, 218, 181, 144]]
+
+
 def test_only_the_columns_in_view_are_kept() -> None:
     shapes = [[(-3, -2), (17, 4), (9, 12)], [(2, 3), (30, -4), (11, 5)]]
     whole, part = Canvas(20, 10), Canvas(20, 10, left=8)
