@@ -46,12 +46,12 @@ def box(width: float, height: float) -> Floats:
 
 def cross(a: Floats, b: Floats) -> np.float32:
     """z component of a x b."""
-    return a[0] * b[1] - a[1] * b[0]
+    return np.float32(a[0] * b[1] - a[1] * b[0])
 
 
 def dot(a: Floats, b: Floats) -> np.float32:
     """Scalar product, in Box2D's order."""
-    return a[0] * b[0] + a[1] * b[1]
+    return np.float32(a[0] * b[0] + a[1] * b[1])
 
 
 def side_normals(vertices: Floats) -> Floats:

@@ -25,15 +25,16 @@ from bipedal.physics.geometry import (
     to_world,
 )
 from bipedal.physics.impact import stays_clear, time_of_impact
+from bipedal.physics.lanes import LANES, Real
 from bipedal.physics.lidar import cast_ray, ray_box, ray_edge
 from bipedal.physics.random import Generator, integers, next_double, next_uint64, uniform
 from bipedal.physics.robot import Robot
 from bipedal.physics.seeding import seed_generators
 from bipedal.physics.state import Ground, Manifold, make_rows
 from bipedal.physics.terrain import check_terrain, index_boxes_kernel
-from bipedal.physics.trigonometry import rotation_of
+from bipedal.physics.trigonometry import cosine_of, rotation_of, sine_of
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+wp.set_module_options({"enable_backward": False, "max_unroll": 1, "fuse_fp": False})
 
 Array = npt.NDArray[Any]
 
@@ -50,6 +51,15 @@ def pose_of(place: wp.vec3) -> Pose:
 @wp.kernel
 def rotation_kernel(angle: wp.array(dtype=float), rotation: wp.array(dtype=wp.vec2)):
     rotation[wp.tid()] = rotation_of(angle[wp.tid()])
+
+
+@wp.kernel
+def lane_rotation_kernel(
+    angle: wp.array(dtype=Real), cosine: wp.array(dtype=Real), sine: wp.array(dtype=Real)
+):
+    rotation = rotation_of(angle[wp.tid()])
+    cosine[wp.tid()] = cosine_of(rotation)
+    sine[wp.tid()] = sine_of(rotation)
 
 
 @wp.kernel
@@ -198,6 +208,18 @@ def rotations(angles: npt.ArrayLike) -> Array:
     out = wp.empty(len(angle), dtype=wp.vec2, device="cpu")
     wp.launch(rotation_kernel, len(angle), [angle, out], device="cpu")
     return out.numpy()
+
+
+def lane_rotations(angles: npt.ArrayLike) -> Array:
+    """The same as `rotations`, computed in lanes."""
+    values = np.asarray(angles, np.float32)
+    padded = np.zeros(-(-len(values) // LANES) * LANES, np.float32)
+    padded[: len(values)] = values
+    arrays = [on_cpu(padded.reshape(-1, LANES), Real)]
+    arrays += [wp.zeros_like(arrays[0]) for _ in range(2)]
+    wp.launch(lane_rotation_kernel, len(arrays[0]), arrays, device="cpu")
+    both: Array = np.stack([array.numpy().ravel()[: len(values)] for array in arrays[1:]], axis=1)
+    return both
 
 
 def there_and_back(places: npt.ArrayLike, points: npt.ArrayLike) -> Array:

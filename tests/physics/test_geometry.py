@@ -1,25 +1,10 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernels import rotations, there_and_back
+from kernels import there_and_back
 
 angles = st.floats(-50, 50, width=32)
 metres = st.floats(-100, 100, width=32)
-
-
-@given(st.lists(angles, min_size=1, max_size=40))
-@settings(deadline=None)
-def test_a_rotation_is_the_cosine_and_sine_rounded_once(angle: list[float]) -> None:
-    """To half a unit in the last place of what lies between 1/2 and 1, and a little."""
-    exact = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    np.testing.assert_allclose(rotations(angle), exact, rtol=0, atol=2.0**-25 * 1.1)
-
-
-def test_right_angles_are_turned_into_the_right_quadrant() -> None:
-    angle = np.float32(np.pi / 2) * np.arange(-5, 6, dtype=np.float32)
-    expected = [(0, -1), (1, 0), (0, 1), (-1, 0)]
-    rounded = np.round(rotations(angle)).tolist()
-    assert [(x, y) for x, y in rounded] == [expected[i % 4] for i in range(11)]
 
 
 def test_turning_by_hand() -> None:
