@@ -3,8 +3,7 @@
 A CPU thread takes a *block* of environments through a step together. It puts them side by side
 into the columns of the workspace, `LANES` columns to a group, and a group goes through the
 iterations in vectors. Every lane takes the branches that one of them needs, so environments with
-alike constraints are put side by side. After each stage of the iterations the environments leave
-that have nothing left to do, and the rest move up.
+alike constraints are put side by side.
 
 On a GPU a thread takes one environment, whose column is its own.
 """
@@ -19,8 +18,6 @@ from bipedal.physics.constants import (
     NUM_JOINTS,
     POSITION_ITERATIONS,
     POSITION_STAGES,
-    VELOCITY_ITERATIONS,
-    VELOCITY_STAGES,
 )
 from bipedal.physics.constraints import keep_places, keep_velocities
 from bipedal.physics.lanes import LANES
@@ -51,9 +48,8 @@ OPTIONS = {
     "cpu_compiler_flags": "-march=native -mprefer-vector-width=512 -mllvm=-inline-threshold=9000",
 }
 
-_NUM_STAGES = wp.constant(len(VELOCITY_STAGES))
-_Stages = wp.types.vector(length=len(VELOCITY_STAGES), dtype=wp.int32)
-_VELOCITY_STAGES = wp.constant(_Stages(*VELOCITY_STAGES))
+_NUM_STAGES = wp.constant(len(POSITION_STAGES))
+_Stages = wp.types.vector(length=len(POSITION_STAGES), dtype=wp.int32)
 _POSITION_STAGES = wp.constant(_Stages(*POSITION_STAGES))
 
 
@@ -115,26 +111,13 @@ def iterate_velocities(
     first: int,
     filled: int,
 ):
-    """Do all velocity iterations of the columns from `first` to `first + filled`."""
-    left = filled
-    iterations = int(VELOCITY_ITERATIONS)
-    for stage in range(_NUM_STAGES):
-        iterations -= _VELOCITY_STAGES[stage]
-        fill_up(floats, first, left)
-        for group in range((left + LANES - 1) // LANES):
-            level_lanes(floats, first // LANES + group)
-            solve_velocities(
-                robot, vectors, group_start(first // LANES + group), _VELOCITY_STAGES[stage]
-            )
-        kept = int(0)
-        for column in range(first, first + left):
-            at = column_start(column)
-            if stage == _NUM_STAGES - 1 or get(floats, at, int(B.UNFINISHED)) == 0.0:
-                keep_velocities(walkers, floats, scratch.row_of[column], at, iterations)
-            else:
-                move_column(floats, scratch, column, first + kept)
-                kept += 1
-        left = kept
+    """Do the velocity iterations of the columns from `first` to `first + filled`."""
+    fill_up(floats, first, filled)
+    for group in range((filled + LANES - 1) // LANES):
+        level_lanes(floats, first // LANES + group)
+        solve_velocities(robot, vectors, group_start(first // LANES + group))
+    for column in range(first, first + filled):
+        keep_velocities(walkers, floats, scratch.row_of[column], column_start(column))
 
 
 @wp.func
@@ -147,7 +130,10 @@ def iterate_positions(
     first: int,
     filled: int,
 ):
-    """Do all position iterations in the same way."""
+    """Do the position iterations of the columns from `first` to `first + filled`.
+
+    After each stage the environments leave whose errors are small, and the rest move up.
+    """
     left = filled
     for stage in range(_NUM_STAGES):
         fill_up(floats, first, left)
@@ -245,13 +231,8 @@ def step_each(
         if phase == 0 or scratch.active[env] == 1:
             begin(robot, ground, walkers, difficulty, rules, scratch, env, phase == 1)
             set_up(robot, walkers, rules, scratch, floats, actions, env, column, phase == 1)
-            iterations = int(VELOCITY_ITERATIONS)
-            for stage in range(_NUM_STAGES):
-                solve_velocities(robot, floats, column, _VELOCITY_STAGES[stage])
-                iterations -= _VELOCITY_STAGES[stage]
-                if get(floats, column, int(B.UNFINISHED)) == 0.0:
-                    break
-            keep_velocities(walkers, floats, env, column, iterations)
+            solve_velocities(robot, floats, column)
+            keep_velocities(walkers, floats, env, column)
             move(robot, walkers, floats, env, column)
             solve_positions(robot, floats, column, POSITION_ITERATIONS)
             keep_places(walkers, floats, env, column)

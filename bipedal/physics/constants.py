@@ -142,8 +142,5 @@ MAX_CONTACTS = 40
 needs up to about 26."""
 MAX_TOUCHING = 8
 """Pieces of terrain that one body can touch at once."""
-VELOCITY_STAGES = (32, 48, 40, 60)
-"""Box2D's 180 velocity iterations. After each stage the environments leave in which nothing changes
-any more."""
 POSITION_STAGES = (1, 5, 18, 36)
 """Box2D's 60 position iterations. After each stage the environments that are done leave."""

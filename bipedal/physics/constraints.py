@@ -102,36 +102,13 @@ def write_velocity_constraints(
 
 
 @wp.func
-def repeat(value: float, change: float, times: int) -> float:
-    """Add `change` to `value` a number of times, with as many roundings."""
-    for _time in range(times):
-        sum = value + change
-        if sum == value:
-            break
-        value = sum
-    return value
-
-
-@wp.func
-def keep_impulses(walkers: Walkers, workspace: Floats, env: int, column: int, left: int):
-    """Store the impulses that warm-start the next step.
-
-    `left` is the number of iterations that were spared because they would change nothing but the
-    sums of the pins' impulses, each by the same amount.
-    """
+def keep_impulses(walkers: Walkers, workspace: Floats, env: int, column: int):
+    """Store the impulses that warm-start the next step."""
     for joint in range(NUM_JOINTS):
         at = joint_offset(joint)
         walkers.joint[env, joint].impulse = wp.vec3(
-            repeat(
-                get(workspace, column, at + int(J.IMPULSE_X)),
-                get(workspace, column, at + int(J.CHANGE_X)),
-                left,
-            ),
-            repeat(
-                get(workspace, column, at + int(J.IMPULSE_Y)),
-                get(workspace, column, at + int(J.CHANGE_Y)),
-                left,
-            ),
+            get(workspace, column, at + int(J.IMPULSE_X)),
+            get(workspace, column, at + int(J.IMPULSE_Y)),
             get(workspace, column, at + int(J.IMPULSE_Z)),
         )
         walkers.joint[env, joint].motor_impulse = get(workspace, column, at + int(J.IMPULSE_MOTOR))
@@ -157,13 +134,13 @@ def keep_impulses(walkers: Walkers, workspace: Floats, env: int, column: int, le
 
 
 @wp.func
-def keep_velocities(walkers: Walkers, workspace: Floats, env: int, column: int, left: int):
+def keep_velocities(walkers: Walkers, workspace: Floats, env: int, column: int):
     """Copy the result of the velocity iterations from a column."""
     for body in range(NUM_BODIES):
         vx, vy, w = velocity_of(workspace, column, body)
         walkers.body[env, body].velocity = wp.vec2(vx, vy)
         walkers.body[env, body].spin = w
-    keep_impulses(walkers, workspace, env, column, left)
+    keep_impulses(walkers, workspace, env, column)
 
 
 @wp.func

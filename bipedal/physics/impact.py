@@ -54,6 +54,7 @@ from bipedal.physics.geometry import (
     right_normal,
     rotate,
     rotate_back,
+    to_body,
     to_world,
     unit,
 )
@@ -62,14 +63,22 @@ from bipedal.physics.state import Ground, Overflow, Robot, Walkers, note_overflo
 from bipedal.physics.trigonometry import rotation_of
 from bipedal.physics.velocity import is_in, pairs_in, prepare_contact, solve_contact
 from bipedal.physics.workspace import (
+    C,
     Floats,
     column_start,
     contact_offset,
+    get,
+    put,
     set_velocity,
     velocity_of,
 )
 
 wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+
+
+_CLEAR = wp.constant(IMPACT_TARGET + IMPACT_TOLERANCE + 1.0e-4)
+"""m, distance beyond which Box2D finds no impact, and a little for its errors of rounding."""
+_Corners = wp.types.matrix(shape=(4, 2), dtype=wp.float32)
 
 
 @wp.func
@@ -97,12 +106,23 @@ def stays_clear(
 ) -> bool:
     """Whether a body stays out of reach of a piece of ground during its whole sweep.
 
-    A corner at distance r from the centre strays from the straight line between its start and its
-    end by at most r (1 - cos(turn / 2)) <= r turn^2 / 8. If every corner starts and ends farther
-    than that in front of the line of an edge, the body is in front of it all the way.
+    Then Box2D finds no impact either, and need not be imitated. Two shapes stay apart if both ends
+    of the sweep show them apart along the normal of the same side, by more than a corner can stray
+    in between from the straight line between its two ends. `end` is the pose at the end.
+    """
+    return in_front_of_ground(
+        robot, ground, env, piece, body, sweep, end
+    ) or ground_in_front_of_sides(robot, ground, env, piece, body, sweep, end)
 
-    `end` is the pose at the end of the sweep. The bounds of the sweep contain a skin thicker than
-    the distance at which Box2D stops a body.
+
+@wp.func
+def in_front_of_ground(
+    robot: Robot, ground: Ground, env: int, piece: int, body: int, sweep: Sweep, end: Pose
+) -> bool:
+    """Whether the body stays in front of one side of the ground.
+
+    A corner at distance r from the centre strays by at most r (1 - cos(turn / 2)) <= r turn^2 / 8.
+    The bounds of the sweep contain a skin thicker than the distance at which Box2D stops a body.
     """
     turn = sweep.end_angle - sweep.start_angle
     bulge = robot.reach[body] * turn * turn * 0.125
@@ -110,7 +130,7 @@ def stays_clear(
         return True
     if piece < MAX_BOXES:
         return False
-    clear = IMPACT_TARGET + IMPACT_TOLERANCE + bulge + 1.0e-4
+    clear = _CLEAR + bulge
     start = pose_at(sweep.start_center, sweep.start_rotation, robot.local_center[body])
     a = edge_start(ground, env, piece - MAX_BOXES)
     b = edge_start(ground, env, piece - MAX_BOXES + 1)
@@ -122,6 +142,46 @@ def stays_clear(
         if wp.dot(line_normal, to_world(end, v) - a) <= clear:
             return False
     return True
+
+
+@wp.func
+def ground_in_front_of_sides(
+    robot: Robot, ground: Ground, env: int, piece: int, body: int, sweep: Sweep, end: Pose
+) -> bool:
+    """Whether the ground stays in front of one side of the body, as beside the tip of a foot.
+
+    A corner p of the ground is n(t) (p - c(t)) away, where the normal n turns and the centre c
+    moves evenly. The second derivative is at most turn^2 |p - c| + 2 |turn| |move|, so this strays
+    by at most an eighth of that.
+    """
+    turn = wp.abs(sweep.end_angle - sweep.start_angle)
+    start = pose_at(sweep.start_center, sweep.start_rotation, robot.local_center[body])
+    corners = wp.where(piece < MAX_BOXES, 4, 2)
+    at_start = _Corners()
+    at_end = _Corners()
+    farthest = float(0.0)
+    for i in range(corners):
+        corner = ground_corner(ground, env, piece, i)
+        first = to_body(start, corner)
+        last = to_body(end, corner)
+        at_start[i, 0] = first[0]
+        at_start[i, 1] = first[1]
+        at_end[i, 0] = last[0]
+        at_end[i, 1] = last[1]
+        farthest = wp.max(farthest, wp.length(corner - sweep.start_center))
+        farthest = wp.max(farthest, wp.length(corner - sweep.end_center))
+    move = wp.length(sweep.end_center - sweep.start_center)
+    clear = _CLEAR + 0.125 * turn * (turn * farthest + 2.0 * move)
+    for side in range(robot.vertex_count[body]):
+        normal = robot.normals[body, side]
+        offset = wp.dot(normal, robot.vertices[body, side]) + clear
+        nearest = float(1.0e30)
+        for i in range(corners):
+            nearest = wp.min(nearest, normal[0] * at_start[i, 0] + normal[1] * at_start[i, 1])
+            nearest = wp.min(nearest, normal[0] * at_end[i, 0] + normal[1] * at_end[i, 1])
+        if nearest > offset:
+            return True
+    return False
 
 
 @wp.struct
@@ -373,6 +433,57 @@ def next_impact(
 
 
 @wp.func
+def keep_or_compare(workspace: Floats, column: int, body: int, slots: int, keep: bool) -> bool:
+    """Note the impulses of a body's contacts, or say whether they are those noted last."""
+    for slot in range(slots):
+        at = contact_offset(body, slot)
+        for field in range(4):
+            impulse = get(workspace, column, at + int(C.NORMAL_0) + field)
+            if keep:
+                put(workspace, column, at + int(C.BEFORE_NORMAL_0) + field, impulse)
+            elif impulse != get(workspace, column, at + int(C.BEFORE_NORMAL_0) + field):
+                return False
+    return True
+
+
+@wp.func
+def solve_alone(robot: Robot, workspace: Floats, column: int, body: int, slots: int):
+    """Do all velocity iterations of one body's contacts; returns its velocity and spin.
+
+    Rounding soon makes the iterations repeat themselves, exactly and mostly at once. Then whole
+    periods can be left out (Brent's algorithm: compare with the state at the last power of two).
+    """
+    vx, vy, w = velocity_of(workspace, column, body)
+    pairs = pairs_in(workspace, column, body, slots)
+    kept_vx = vx
+    kept_vy = vy
+    kept_w = w
+    keep_or_compare(workspace, column, body, slots, True)
+    period = int(0)
+    longest = int(1)
+    left = int(VELOCITY_ITERATIONS)
+    while left > 0:
+        for slot in range(slots):
+            vx, vy, w = solve_contact(
+                workspace, column, contact_offset(body, slot), is_in(pairs, slot), vx, vy, w,
+                robot.inverse_mass[body], robot.inverse_inertia[body], robot.friction[body],
+            )  # fmt: skip
+        left -= 1
+        period += 1
+        same = vx == kept_vx and vy == kept_vy and w == kept_w
+        if same and keep_or_compare(workspace, column, body, slots, False):
+            left = left % period
+        if period == longest:
+            keep_or_compare(workspace, column, body, slots, True)
+            kept_vx = vx
+            kept_vy = vy
+            kept_w = w
+            longest = 2 * longest
+            period = int(0)
+    return vx, vy, w
+
+
+@wp.func
 def solve_impact(
     robot: Robot,
     ground: Ground,
@@ -470,14 +581,7 @@ def solve_impact(
             prepare_contact(robot, workspace, column, slots, other, center, pose, 0.0)
             slots += 1
         i -= 1
-    vx, vy, w = velocity_of(workspace, column, body)
-    pairs = pairs_in(workspace, column, body, slots)
-    for _iteration in range(VELOCITY_ITERATIONS):
-        for slot in range(slots):
-            vx, vy, w = solve_contact(
-                workspace, column, contact_offset(body, slot), is_in(pairs, slot), vx, vy, w,
-                robot.inverse_mass[body], robot.inverse_inertia[body], robot.friction[body],
-            )  # fmt: skip
+    vx, vy, w = solve_alone(robot, workspace, column, body, slots)
 
     # The body moves on for the rest of the step.
     motion.velocity = wp.vec2(vx, vy)

@@ -94,7 +94,9 @@ def cast_ray(ground: Ground, env: int, origin: wp.vec2, number: int) -> float:
         fraction = wp.min(fraction, hit)
         edge += 1
     for piece in range(ground.first_box[env, first], ground.box_count[env]):
-        if ground.box[env, piece][0] > end[0] + _SLACK:
+        box = ground.box[env, piece]
+        if box[0] > end[0] + _SLACK:
             break
-        fraction = wp.min(fraction, ray_box(origin, ray, ground.box[env, piece]))
+        if box[3] > end[1] - _SLACK and box[1] < origin[1] + _SLACK:
+            fraction = wp.min(fraction, ray_box(origin, ray, box))
     return fraction

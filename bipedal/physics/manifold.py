@@ -121,8 +121,14 @@ def box_corner(box: wp.vec4, i: int) -> wp.vec2:
 
 @wp.func
 def box_normal(box: wp.vec4, i: int) -> wp.vec2:
-    """Normal of the side from corner i of a box to the next; Box2D rounds its length."""
-    return unit(right_normal(box_corner(box, wp.where(i < 3, i + 1, 0)) - box_corner(box, i)))
+    """Normal of the side from corner i of a box to the next.
+
+    Its length is 1 but for the rounding in b2Vec2::Normalize, which multiplies by an inverse.
+    """
+    upright = i == 0 or i == 2
+    side = wp.where(upright, box[3] - box[1], box[2] - box[0])
+    length = side * (1.0 / side) * wp.where(i < 2, 1.0, -1.0)
+    return wp.vec2(wp.where(upright, length, 0.0), wp.where(upright, 0.0, length))
 
 
 @wp.func

@@ -1,4 +1,4 @@
-"""Velocities: set the constraints up, then do up to 180 iterations of sequential impulses.
+"""Velocities: set the constraints up, then do 180 iterations of sequential impulses.
 
 Box2D solves one constraint after another, joints first, and applies the impulse that each one lacks
 (projected Gauss-Seidel). The functions here do the same arithmetic. Whatever does not change during
@@ -23,11 +23,11 @@ from bipedal.physics.constants import (
     LOWER_1,
     MAX_CONDITION_NUMBER,
     MOTOR_TORQUE,
-    NUM_BODIES,
     NUM_JOINTS,
     POLYGON_RADIUS,
     UPPER_0,
     UPPER_1,
+    VELOCITY_ITERATIONS,
 )
 from bipedal.physics.geometry import Pose, cross, right_normal, rotate, to_world
 from bipedal.physics.lanes import add, choose, largest, mul, sub
@@ -309,27 +309,30 @@ def solve_joint(
     wa = wa - inertia_a * change
     wb = wb + inertia_b * change
 
-    # Pin, as if there were no limit, or as if it could not hold: the 2 x 2 system.
+    # Pin alone: the 2 x 2 system.
     ax = get(workspace, unit, at + int(J.AX))
     ay = get(workspace, unit, at + int(J.AY))
     bx = get(workspace, unit, at + int(J.BX))
     by = get(workspace, unit, at + int(J.BY))
     error_x = vbx - wb * by - vax + wa * ay
     error_y = vby + wb * bx - vay - wa * ax
-    limit = get(workspace, unit, at + int(J.IMPULSE_Z))
     k_xx = get(workspace, unit, at + int(J.K_XX))
     k_xy = get(workspace, unit, at + int(J.K_XY))
     k_yy = get(workspace, unit, at + int(J.K_YY))
-    k_xz = get(workspace, unit, at + int(J.K_XZ))
-    k_yz = get(workspace, unit, at + int(J.K_YZ))
-    goal_x = limit * k_xz - error_x
-    goal_y = limit * k_yz - error_y
     inverse_2 = get(workspace, unit, at + int(J.INVERSE_2))
-    px = inverse_2 * (k_yy * goal_x - k_xy * goal_y)
-    py = inverse_2 * (k_xx * goal_y - k_xy * goal_x)
+    px = inverse_2 * (k_xy * error_y - k_yy * error_x)
+    py = inverse_2 * (k_xy * error_x - k_xx * error_y)
 
     # Limit and pin together: the 3 x 3 system, if its impulse pushes in the limit's direction.
+    # Otherwise the limit lets go, and the 2 x 2 system makes up for it.
     if limited:
+        limit = get(workspace, unit, at + int(J.IMPULSE_Z))
+        k_xz = get(workspace, unit, at + int(J.K_XZ))
+        k_yz = get(workspace, unit, at + int(J.K_YZ))
+        goal_x = limit * k_xz - error_x
+        goal_y = limit * k_yz - error_y
+        px = inverse_2 * (k_yy * goal_x - k_xy * goal_y)
+        py = inverse_2 * (k_xx * goal_y - k_xy * goal_x)
         error_z = wb - wa
         k_zz = get(workspace, unit, at + int(J.K_ZZ))
         at_limit = get(workspace, unit, at + int(J.AT_LIMIT))
@@ -360,8 +363,6 @@ def solve_joint(
     else:
         wa = wa - inertia_a * (ax * py - ay * px)
         wb = wb + inertia_b * (bx * py - by * px)
-    put(workspace, unit, at + int(J.CHANGE_X), px)
-    put(workspace, unit, at + int(J.CHANGE_Y), py)
     put(workspace, unit, at + int(J.IMPULSE_X), get(workspace, unit, at + int(J.IMPULSE_X)) + px)
     put(workspace, unit, at + int(J.IMPULSE_Y), get(workspace, unit, at + int(J.IMPULSE_Y)) + py)
     vax = vax - mass_a * px
@@ -515,46 +516,8 @@ def slots_of(workspace: Any, unit: int, body: int) -> int:
 
 
 @wp.func
-def remember_impulses(workspace: Any, unit: int):
-    """Note the impulses that decide what an iteration does, to be compared after it."""
-    for joint in range(NUM_JOINTS):
-        at = joint_offset(joint)
-        put(workspace, unit, at + int(J.BEFORE_Z), get(workspace, unit, at + int(J.IMPULSE_Z)))
-        motor = get(workspace, unit, at + int(J.IMPULSE_MOTOR))
-        put(workspace, unit, at + int(J.BEFORE_MOTOR), motor)
-    for body in range(NUM_BODIES):
-        for slot in range(slots_of(workspace, unit, body)):
-            at = contact_offset(body, slot)
-            for field in range(4):
-                impulse = get(workspace, unit, at + int(C.NORMAL_0) + field)
-                put(workspace, unit, at + int(C.BEFORE_NORMAL_0) + field, impulse)
-
-
-@wp.func
-def impulses_changed(workspace: Any, unit: int, change: Any):
-    """The larger of `change` and of what an iteration changed in the remembered impulses."""
-    for joint in range(NUM_JOINTS):
-        at = joint_offset(joint)
-        z = get(workspace, unit, at + int(J.IMPULSE_Z))
-        change = wp.max(change, wp.abs(z - get(workspace, unit, at + int(J.BEFORE_Z))))
-        motor = get(workspace, unit, at + int(J.IMPULSE_MOTOR))
-        change = wp.max(change, wp.abs(motor - get(workspace, unit, at + int(J.BEFORE_MOTOR))))
-    for body in range(NUM_BODIES):
-        for slot in range(slots_of(workspace, unit, body)):
-            at = contact_offset(body, slot)
-            for field in range(4):
-                impulse = get(workspace, unit, at + int(C.NORMAL_0) + field)
-                before = get(workspace, unit, at + int(C.BEFORE_NORMAL_0) + field)
-                change = wp.max(change, wp.abs(impulse - before))
-    return change
-
-
-@wp.func
-def solve_velocities(robot: Robot, workspace: Any, unit: int, iterations: int):
-    """Do some velocity iterations of one unit.
-
-    `B.UNFINISHED` becomes 0 where the last one changed nothing that decides what the next one does.
-    """
+def solve_velocities(robot: Robot, workspace: Any, unit: int):
+    """Do all velocity iterations of one unit."""
     # Local variables hold what changes in the loop, so that it stays in registers.
     hull_x, hull_y, hull_w = velocity_of(workspace, unit, HULL)
     upper_0_x, upper_0_y, upper_0_w = velocity_of(workspace, unit, UPPER_0)
@@ -583,108 +546,55 @@ def solve_velocities(robot: Robot, workspace: Any, unit: int, iterations: int):
     hull_friction = robot.friction[HULL]
     leg_friction = robot.friction[LOWER_0]
 
-    # The velocities before the last iteration.
-    hull_x_old = hull_x
-    hull_y_old = hull_y
-    hull_w_old = hull_w
-    upper_0_x_old = upper_0_x
-    upper_0_y_old = upper_0_y
-    upper_0_w_old = upper_0_w
-    lower_0_x_old = lower_0_x
-    lower_0_y_old = lower_0_y
-    lower_0_w_old = lower_0_w
-    upper_1_x_old = upper_1_x
-    upper_1_y_old = upper_1_y
-    upper_1_w_old = upper_1_w
-    lower_1_x_old = lower_1_x
-    lower_1_y_old = lower_1_y
-    lower_1_w_old = lower_1_w
+    for _iteration in range(VELOCITY_ITERATIONS):
+        # Joints.
+        upper_1_x, upper_1_y, upper_1_w, lower_1_x, lower_1_y, lower_1_w = solve_joint(
+            workspace, unit, joint_offset(3), is_in(limits, 3),
+            upper_1_x, upper_1_y, upper_1_w, lower_1_x, lower_1_y, lower_1_w,
+            upper_m, upper_i, lower_m, lower_i, knee_mass,
+        )  # fmt: skip
+        hull_x, hull_y, hull_w, upper_1_x, upper_1_y, upper_1_w = solve_joint(
+            workspace, unit, joint_offset(2), is_in(limits, 2),
+            hull_x, hull_y, hull_w, upper_1_x, upper_1_y, upper_1_w,
+            hull_m, hull_i, upper_m, upper_i, hip_mass,
+        )  # fmt: skip
+        hull_x, hull_y, hull_w, upper_0_x, upper_0_y, upper_0_w = solve_joint(
+            workspace, unit, joint_offset(0), is_in(limits, 0),
+            hull_x, hull_y, hull_w, upper_0_x, upper_0_y, upper_0_w,
+            hull_m, hull_i, upper_m, upper_i, hip_mass,
+        )  # fmt: skip
+        upper_0_x, upper_0_y, upper_0_w, lower_0_x, lower_0_y, lower_0_w = solve_joint(
+            workspace, unit, joint_offset(1), is_in(limits, 1),
+            upper_0_x, upper_0_y, upper_0_w, lower_0_x, lower_0_y, lower_0_w,
+            upper_m, upper_i, lower_m, lower_i, knee_mass,
+        )  # fmt: skip
+        # Contacts.
+        for slot in range(lower_1_contacts):
+            lower_1_x, lower_1_y, lower_1_w = solve_contact(
+                workspace, unit, contact_offset(LOWER_1, slot), is_in(lower_1_pairs, slot),
+                lower_1_x, lower_1_y, lower_1_w, lower_m, lower_i, leg_friction,
+            )  # fmt: skip
+        for slot in range(upper_1_contacts):
+            upper_1_x, upper_1_y, upper_1_w = solve_contact(
+                workspace, unit, contact_offset(UPPER_1, slot), is_in(upper_1_pairs, slot),
+                upper_1_x, upper_1_y, upper_1_w, upper_m, upper_i, leg_friction,
+            )  # fmt: skip
+        for slot in range(hull_contacts):
+            hull_x, hull_y, hull_w = solve_contact(
+                workspace, unit, contact_offset(HULL, slot), is_in(hull_pairs, slot),
+                hull_x, hull_y, hull_w, hull_m, hull_i, hull_friction,
+            )  # fmt: skip
+        for slot in range(upper_0_contacts):
+            upper_0_x, upper_0_y, upper_0_w = solve_contact(
+                workspace, unit, contact_offset(UPPER_0, slot), is_in(upper_0_pairs, slot),
+                upper_0_x, upper_0_y, upper_0_w, upper_m, upper_i, leg_friction,
+            )  # fmt: skip
+        for slot in range(lower_0_contacts):
+            lower_0_x, lower_0_y, lower_0_w = solve_contact(
+                workspace, unit, contact_offset(LOWER_0, slot), is_in(lower_0_pairs, slot),
+                lower_0_x, lower_0_y, lower_0_w, lower_m, lower_i, leg_friction,
+            )  # fmt: skip
 
-    # First all iterations but the last, then the last one.
-    for last in range(2):
-        if last == 1:
-            remember_impulses(workspace, unit)
-            hull_x_old = hull_x
-            hull_y_old = hull_y
-            hull_w_old = hull_w
-            upper_0_x_old = upper_0_x
-            upper_0_y_old = upper_0_y
-            upper_0_w_old = upper_0_w
-            lower_0_x_old = lower_0_x
-            lower_0_y_old = lower_0_y
-            lower_0_w_old = lower_0_w
-            upper_1_x_old = upper_1_x
-            upper_1_y_old = upper_1_y
-            upper_1_w_old = upper_1_w
-            lower_1_x_old = lower_1_x
-            lower_1_y_old = lower_1_y
-            lower_1_w_old = lower_1_w
-        for _iteration in range(wp.where(last == 1, 1, iterations - 1)):
-            # Joints.
-            upper_1_x, upper_1_y, upper_1_w, lower_1_x, lower_1_y, lower_1_w = solve_joint(
-                workspace, unit, joint_offset(3), is_in(limits, 3),
-                upper_1_x, upper_1_y, upper_1_w, lower_1_x, lower_1_y, lower_1_w,
-                upper_m, upper_i, lower_m, lower_i, knee_mass,
-            )  # fmt: skip
-            hull_x, hull_y, hull_w, upper_1_x, upper_1_y, upper_1_w = solve_joint(
-                workspace, unit, joint_offset(2), is_in(limits, 2),
-                hull_x, hull_y, hull_w, upper_1_x, upper_1_y, upper_1_w,
-                hull_m, hull_i, upper_m, upper_i, hip_mass,
-            )  # fmt: skip
-            hull_x, hull_y, hull_w, upper_0_x, upper_0_y, upper_0_w = solve_joint(
-                workspace, unit, joint_offset(0), is_in(limits, 0),
-                hull_x, hull_y, hull_w, upper_0_x, upper_0_y, upper_0_w,
-                hull_m, hull_i, upper_m, upper_i, hip_mass,
-            )  # fmt: skip
-            upper_0_x, upper_0_y, upper_0_w, lower_0_x, lower_0_y, lower_0_w = solve_joint(
-                workspace, unit, joint_offset(1), is_in(limits, 1),
-                upper_0_x, upper_0_y, upper_0_w, lower_0_x, lower_0_y, lower_0_w,
-                upper_m, upper_i, lower_m, lower_i, knee_mass,
-            )  # fmt: skip
-            # Contacts.
-            for slot in range(lower_1_contacts):
-                lower_1_x, lower_1_y, lower_1_w = solve_contact(
-                    workspace, unit, contact_offset(LOWER_1, slot), is_in(lower_1_pairs, slot),
-                    lower_1_x, lower_1_y, lower_1_w, lower_m, lower_i, leg_friction,
-                )  # fmt: skip
-            for slot in range(upper_1_contacts):
-                upper_1_x, upper_1_y, upper_1_w = solve_contact(
-                    workspace, unit, contact_offset(UPPER_1, slot), is_in(upper_1_pairs, slot),
-                    upper_1_x, upper_1_y, upper_1_w, upper_m, upper_i, leg_friction,
-                )  # fmt: skip
-            for slot in range(hull_contacts):
-                hull_x, hull_y, hull_w = solve_contact(
-                    workspace, unit, contact_offset(HULL, slot), is_in(hull_pairs, slot),
-                    hull_x, hull_y, hull_w, hull_m, hull_i, hull_friction,
-                )  # fmt: skip
-            for slot in range(upper_0_contacts):
-                upper_0_x, upper_0_y, upper_0_w = solve_contact(
-                    workspace, unit, contact_offset(UPPER_0, slot), is_in(upper_0_pairs, slot),
-                    upper_0_x, upper_0_y, upper_0_w, upper_m, upper_i, leg_friction,
-                )  # fmt: skip
-            for slot in range(lower_0_contacts):
-                lower_0_x, lower_0_y, lower_0_w = solve_contact(
-                    workspace, unit, contact_offset(LOWER_0, slot), is_in(lower_0_pairs, slot),
-                    lower_0_x, lower_0_y, lower_0_w, lower_m, lower_i, leg_friction,
-                )  # fmt: skip
-
-    # The largest change in the last iteration.
-    change = wp.abs(hull_x - hull_x_old)
-    change = wp.max(change, wp.abs(hull_y - hull_y_old))
-    change = wp.max(change, wp.abs(hull_w - hull_w_old))
-    change = wp.max(change, wp.abs(upper_0_x - upper_0_x_old))
-    change = wp.max(change, wp.abs(upper_0_y - upper_0_y_old))
-    change = wp.max(change, wp.abs(upper_0_w - upper_0_w_old))
-    change = wp.max(change, wp.abs(lower_0_x - lower_0_x_old))
-    change = wp.max(change, wp.abs(lower_0_y - lower_0_y_old))
-    change = wp.max(change, wp.abs(lower_0_w - lower_0_w_old))
-    change = wp.max(change, wp.abs(upper_1_x - upper_1_x_old))
-    change = wp.max(change, wp.abs(upper_1_y - upper_1_y_old))
-    change = wp.max(change, wp.abs(upper_1_w - upper_1_w_old))
-    change = wp.max(change, wp.abs(lower_1_x - lower_1_x_old))
-    change = wp.max(change, wp.abs(lower_1_y - lower_1_y_old))
-    change = wp.max(change, wp.abs(lower_1_w - lower_1_w_old))
-    put(workspace, unit, int(B.UNFINISHED), impulses_changed(workspace, unit, change))
     set_velocity(workspace, unit, HULL, hull_x, hull_y, hull_w)
     set_velocity(workspace, unit, UPPER_0, upper_0_x, upper_0_y, upper_0_w)
     set_velocity(workspace, unit, LOWER_0, lower_0_x, lower_0_y, lower_0_w)

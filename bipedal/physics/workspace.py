@@ -31,7 +31,7 @@ class B(IntEnum):
     CONTACTS = 6
     """Number of its contact constraints."""
     UNFINISHED = 7
-    """Only used in body 0, for the whole robot: 1 if more iterations would change something."""
+    """Only used in body 0, for the whole robot: 1 if an error of position is still too large."""
     SIZE = 8
 
 
@@ -66,13 +66,7 @@ class J(IntEnum):
     IMPULSE_Y = 19
     IMPULSE_Z = 20
     IMPULSE_MOTOR = 21
-    CHANGE_X = 22
-    """What the last iteration added to IMPULSE_X and IMPULSE_Y."""
-    CHANGE_Y = 23
-    BEFORE_Z = 24
-    """Impulses of limit and motor before the last iteration."""
-    BEFORE_MOTOR = 25
-    SIZE = 26
+    SIZE = 22
 
 
 class C(IntEnum):
@@ -107,7 +101,7 @@ class C(IntEnum):
     TANGENT_0 = 19
     TANGENT_1 = 20
     BEFORE_NORMAL_0 = 21
-    """The same before the last iteration."""
+    """The same some iterations earlier; only used for impacts."""
     BEFORE_NORMAL_1 = 22
     BEFORE_TANGENT_0 = 23
     BEFORE_TANGENT_1 = 24

@@ -22,8 +22,6 @@ from bipedal.physics.constants import (
     POSITION_ITERATIONS,
     POSITION_STAGES,
     TERRAIN_STEP,
-    VELOCITY_ITERATIONS,
-    VELOCITY_STAGES,
 )
 from bipedal.physics.robot import robot_arrays
 from bipedal.walker import ENV_IDS, FloatArray
@@ -514,5 +512,4 @@ class TestMistakes:
 
 
 def test_the_stages_are_box2ds_iterations() -> None:
-    assert sum(VELOCITY_STAGES) == VELOCITY_ITERATIONS == 180
     assert sum(POSITION_STAGES) == POSITION_ITERATIONS == 60
