@@ -11,29 +11,30 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import warp as wp
 
 from bipedal.checkpoint import load_model
 from bipedal.engines.warp import WarpEngine
-from bipedal.physics.broadphase import Sweep
-from bipedal.physics.state import Ground, Robot, Walkers
-from bipedal.physics.step import (
+from bipedal.physics.blocks import (
     OPTIONS,
-    Outcome,
-    Rules,
-    answer,
-    begin,
-    finish,
+    begin_block,
+    end_block,
     iterate_positions,
     iterate_velocities,
-    move,
+    move_block,
+    set_up_block,
 )
-from bipedal.physics.workspace import Floats, Vectors, column_start
+from bipedal.physics.rules import Outcome, Rules
+from bipedal.physics.state import Ground, Robot, Walkers
+from bipedal.physics.step import Scratch
+from bipedal.physics.workspace import Floats, Vectors
 from bipedal.walker import ENV_IDS
 
 BLOCK = 128
+"""Environments of one thread."""
 wp.set_module_options(OPTIONS)
 
 
@@ -44,70 +45,63 @@ def begin_kernel(
     walkers: Walkers,
     difficulty: wp.array2d(dtype=float),
     rules: Rules,
+    scratch: Scratch,
+):
+    """Find out what touches what."""
+    first = wp.tid() * BLOCK
+    begin_block(robot, ground, walkers, difficulty, rules, scratch, first, first + BLOCK, False)
+
+
+@wp.kernel
+def set_up_kernel(
+    robot: Robot,
+    walkers: Walkers,
+    rules: Rules,
+    scratch: Scratch,
     floats: Floats,
-    env_of: wp.array(dtype=int),
-    sweeps: wp.array2d(dtype=Sweep),
-    before: wp.array(dtype=wp.float64),
     actions: wp.array2d(dtype=float),
 ):
-    """Collide, and set the velocity constraints up."""
-    env = wp.tid()
-    env_of[env] = env
-    begin(
-        robot, ground, walkers, difficulty, rules, floats, sweeps, before, actions,
-        env, column_start(env), False,
-    )  # fmt: skip
+    """Write the velocity constraints."""
+    first = wp.tid() * BLOCK
+    set_up_block(robot, walkers, rules, scratch, floats, actions, first, BLOCK, False)
 
 
 @wp.kernel
 def velocity_kernel(
-    robot: Robot, walkers: Walkers, vectors: Vectors, floats: Floats, env_of: wp.array(dtype=int)
+    robot: Robot, walkers: Walkers, scratch: Scratch, vectors: Vectors, floats: Floats
 ):
     """The velocity iterations."""
-    iterate_velocities(robot, walkers, vectors, floats, env_of, wp.tid() * BLOCK, BLOCK)
+    iterate_velocities(robot, walkers, scratch, vectors, floats, wp.tid() * BLOCK, BLOCK)
 
 
 @wp.kernel
-def move_kernel(robot: Robot, walkers: Walkers, floats: Floats, env_of: wp.array(dtype=int)):
-    """Integrate, and set the position constraints up."""
-    env = wp.tid()
-    env_of[env] = env
-    move(robot, walkers, floats, env, column_start(env))
+def move_kernel(robot: Robot, walkers: Walkers, scratch: Scratch, floats: Floats):
+    """Integrate, and write the position constraints."""
+    move_block(robot, walkers, scratch, floats, wp.tid() * BLOCK, BLOCK)
 
 
 @wp.kernel
 def position_kernel(
-    robot: Robot, walkers: Walkers, vectors: Vectors, floats: Floats, env_of: wp.array(dtype=int)
+    robot: Robot, walkers: Walkers, scratch: Scratch, vectors: Vectors, floats: Floats
 ):
     """The position iterations."""
-    iterate_positions(robot, walkers, vectors, floats, env_of, wp.tid() * BLOCK, BLOCK)
+    iterate_positions(robot, walkers, scratch, vectors, floats, wp.tid() * BLOCK, BLOCK)
 
 
 @wp.kernel
-def finish_kernel(
+def end_kernel(
     robot: Robot,
     ground: Ground,
     walkers: Walkers,
-    floats: Floats,
-    sweeps: wp.array2d(dtype=Sweep),
-):
-    """Sleep, broad phase, time of impact."""
-    finish(robot, ground, walkers, floats, sweeps, wp.tid())
-
-
-@wp.kernel
-def answer_kernel(
-    robot: Robot,
-    ground: Ground,
-    walkers: Walkers,
-    outcome: Outcome,
-    before: wp.array(dtype=wp.float64),
     rules: Rules,
+    scratch: Scratch,
+    floats: Floats,
+    actions: wp.array2d(dtype=float),
+    outcome: Outcome,
 ):
-    """Lidar, observation, reward."""
-    env = wp.tid()
-    action = wp.vec4(0.0, 0.0, 0.0, 0.0)
-    answer(robot, ground, walkers, outcome, env, action, before[env], rules)
+    """Sleep, broad phase, time of impact, lidar, observation, reward."""
+    first = wp.tid() * BLOCK
+    end_block(robot, ground, walkers, rules, scratch, floats, actions, outcome, first, BLOCK, False)
 
 
 def main() -> None:
@@ -120,26 +114,29 @@ def main() -> None:
     torch.set_num_threads(1)
     size = options.num_envs
     e = WarpEngine(ENV_IDS[options.hardcore], size, 0, threads=1)
-    common = [e._robot, e.ground, e.walkers]
-    iterating = [e._robot, e.walkers, e._vectors, e._floats, e._env_of]
-    parts = {
-        "collide, prepare": (
+    iterating = [e._robot, e.walkers, e._scratch, e._vectors, e._floats]
+    parts: dict[str, tuple[Any, list[Any]]] = {
+        "collisions": (
             begin_kernel,
-            size,
+            [e._robot, e.ground, e.walkers, e._difficulty, e._rules, e._scratch],
+        ),
+        "setting up": (
+            set_up_kernel, [e._robot, e.walkers, e._rules, e._scratch, e._floats, e._actions],
+        ),
+        "velocity iterations": (velocity_kernel, iterating),
+        "integration": (move_kernel, [e._robot, e.walkers, e._scratch, e._floats]),
+        "position iterations": (position_kernel, iterating),
+        "impacts, lidar, observation": (
+            end_kernel,
             [
-                *common, e._difficulty, e._rules, e._floats, e._env_of, e._sweeps, e._before,
-                e._actions,
+                e._robot, e.ground, e.walkers, e._rules, e._scratch, e._floats, e._actions,
+                e._outcome,
             ],
         ),
-        "velocity iterations": (velocity_kernel, size // BLOCK, iterating),
-        "integrate": (move_kernel, size, [e._robot, e.walkers, e._floats, e._env_of]),
-        "position iterations": (position_kernel, size // BLOCK, iterating),
-        "broad phase, time of impact": (finish_kernel, size, [*common, e._floats, e._sweeps]),
-        "lidar, observe": (answer_kernel, size, [*common, e._outcome, e._before, e._rules]),
     }  # fmt: skip
     launches: dict[str, Callable[[], None]] = {
-        name: wp.launch(kernel, dim, inputs, device="cpu", record_cmd=True).launch
-        for name, (kernel, dim, inputs) in parts.items()
+        name: wp.launch(kernel, size // BLOCK, inputs, device="cpu", record_cmd=True).launch
+        for name, (kernel, inputs) in parts.items()
     }
     walker = load_model("pretrained:walker")
     observation = e.reset()

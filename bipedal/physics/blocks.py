@@ -153,6 +153,85 @@ def iterate_positions(
         left = kept
 
 
+@wp.func
+def begin_block(
+    robot: Robot,
+    ground: Ground,
+    walkers: Walkers,
+    difficulty: wp.array2d(dtype=float),
+    rules: Rules,
+    scratch: Scratch,
+    first: int,
+    stop: int,
+    resetting: bool,
+) -> int:
+    """`begin` for the environments that take part, and sort them; returns their number."""
+    filled = int(0)
+    for env in range(first, stop):
+        if not resetting or scratch.active[env] == 1:
+            begin(robot, ground, walkers, difficulty, rules, scratch, env, resetting)
+            insert(scratch, first, filled, env, likeness(robot, walkers, env))
+            filled += 1
+    return filled
+
+
+@wp.func
+def set_up_block(
+    robot: Robot,
+    walkers: Walkers,
+    rules: Rules,
+    scratch: Scratch,
+    floats: Floats,
+    actions: wp.array2d(dtype=float),
+    first: int,
+    filled: int,
+    resetting: bool,
+):
+    """`set_up` for the environments of a block, each in a column of its own."""
+    for column in range(first, first + filled):
+        env = scratch.order[column]
+        scratch.row_of[column] = env
+        unit = column_start(column)
+        set_up(robot, walkers, rules, scratch, floats, actions, env, unit, resetting)
+
+
+@wp.func
+def move_block(
+    robot: Robot, walkers: Walkers, scratch: Scratch, floats: Floats, first: int, filled: int
+):
+    """`move` for the environments of a block, in the same columns."""
+    for column in range(first, first + filled):
+        env = scratch.order[column]
+        scratch.row_of[column] = env
+        move(robot, walkers, floats, env, column_start(column))
+
+
+@wp.func
+def end_block(
+    robot: Robot,
+    ground: Ground,
+    walkers: Walkers,
+    rules: Rules,
+    scratch: Scratch,
+    floats: Floats,
+    actions: wp.array2d(dtype=float),
+    outcome: Outcome,
+    first: int,
+    filled: int,
+    resetting: bool,
+) -> int:
+    """`end` for the environments of a block; returns how many begin another episode."""
+    again = int(0)
+    for column in range(first, first + filled):
+        env = scratch.order[column]
+        over = end(
+            robot, ground, walkers, rules, scratch, floats, actions, outcome, env, resetting
+        )  # fmt: skip
+        scratch.active[env] = int(over)
+        again += int(over)
+    return again
+
+
 @wp.kernel(module="unique", module_options=OPTIONS)
 def step_blocks(
     robot: Robot,
@@ -179,34 +258,17 @@ def step_blocks(
     first = (first_block + wp.tid()) * block_size
     stop = wp.min(first + block_size, num_envs)
     for phase in range(resetting, 2):
-        filled = int(0)
-        for env in range(first, stop):
-            if phase == 0 or scratch.active[env] == 1:
-                begin(robot, ground, walkers, difficulty, rules, scratch, env, phase == 1)
-                insert(scratch, first, filled, env, likeness(robot, walkers, env))
-                filled += 1
-        for column in range(first, first + filled):
-            env = scratch.order[column]
-            scratch.row_of[column] = env
-            set_up(
-                robot, walkers, rules, scratch, floats, actions,
-                env, column_start(column), phase == 1,
-            )  # fmt: skip
+        filled = begin_block(
+            robot, ground, walkers, difficulty, rules, scratch, first, stop, phase == 1
+        )
+        set_up_block(robot, walkers, rules, scratch, floats, actions, first, filled, phase == 1)
         iterate_velocities(robot, walkers, scratch, vectors, floats, first, filled)
-        for column in range(first, first + filled):
-            env = scratch.order[column]
-            scratch.row_of[column] = env
-            move(robot, walkers, floats, env, column_start(column))
+        move_block(robot, walkers, scratch, floats, first, filled)
         iterate_positions(robot, walkers, scratch, vectors, floats, first, filled)
-        again = int(0)
-        for env in range(first, stop):
-            if phase == 0 or scratch.active[env] == 1:
-                over = end(
-                    robot, ground, walkers, rules, scratch, floats, actions, outcome,
-                    env, phase == 1,
-                )  # fmt: skip
-                scratch.active[env] = int(over)
-                again += int(over)
+        again = end_block(
+            robot, ground, walkers, rules, scratch, floats, actions, outcome,
+            first, filled, phase == 1,
+        )  # fmt: skip
         if again == 0:
             break
 
