@@ -34,6 +34,8 @@ OBSERVATION_DIM = 24
 ACTION_DIM = 4
 REWARD_THRESHOLD = 300.0
 """Mean return at which Gymnasium calls either environment solved."""
+TIME_LIMITS = {WALKER_ID: 1600, HARDCORE_ID: 2000}
+"""Timesteps after which an episode is truncated."""
 
 
 def check_env_id(env_id: str) -> None:

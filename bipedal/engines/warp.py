@@ -25,7 +25,7 @@ from bipedal.physics.constants import DT, NUM_BODIES
 from bipedal.physics.lanes import LANES, Real
 from bipedal.physics.robot import make_robot
 from bipedal.physics.rules import Outcome, Rules
-from bipedal.physics.seeding import seed_generators
+from bipedal.physics.seeding import GENERATOR, generator_of, row_of, seed_generators
 from bipedal.physics.state import Ground, Walkers, describe_overflow, fields, make_rows
 from bipedal.physics.step import Scratch
 from bipedal.physics.terrain import (
@@ -36,9 +36,15 @@ from bipedal.physics.terrain import (
 )
 from bipedal.physics.workspace import FIELDS
 from bipedal.processes import usable_cores
-from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, Step, check_env_id, seeds_of_rows
+from bipedal.walker import (
+    ACTION_DIM,
+    OBSERVATION_DIM,
+    TIME_LIMITS,
+    Step,
+    check_env_id,
+    seeds_of_rows,
+)
 
-TIME_LIMITS = {"BipedalWalker-v3": 1600, "BipedalWalkerHardcore-v3": 2000}
 MAX_BLOCK = 128
 """Environments that one thread takes through a step together; more fall out of its cache."""
 COMPILING = "Compiling the walker's physics for this machine: about half a minute, this once."
@@ -117,7 +123,8 @@ class WarpEngine:
     environments. On one machine the bits are the same; another device or processor may round
     differently.
 
-    An environment that is done begins its next episode in the same step, see `bipedal.walker.Step`.
+    An environment that is done begins its next episode in the same step, see `bipedal.walker.Step`;
+    without `autoreset` it goes on as it is until `begin_episodes`.
     """
 
     def __init__(
@@ -128,16 +135,20 @@ class WarpEngine:
         *,
         device: str = "cpu",
         threads: int | None = None,
+        autoreset: bool = True,
+        time_limit: int | None = None,
         say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
     ) -> None:
         """Make `num_envs` walkers; `threads` is for the CPU (default: one a core).
 
-        Environment i has the seed `seed + i`, or the i-th of `seed` if that is a sequence. The
-        first engine on a machine compiles its kernels, told through `say`. Raises `UserError` for
-        an unknown `env_id`, fewer than one environment or an impossible seed.
+        Environment i has the seed `seed + i`, or the i-th of `seed` if that is a sequence. An
+        episode is truncated after `time_limit` timesteps (default: Gymnasium's limit). The first
+        engine on a machine compiles its kernels, told through `say`. Raises `UserError` for an
+        unknown `env_id`, fewer than one environment or timestep, or an impossible seed.
         """
         check_env_id(env_id)
-        for name, count in (("environment", num_envs), ("thread", threads)):
+        counts = {"environment": num_envs, "thread": threads, "timestep an episode": time_limit}
+        for name, count in counts.items():
             if count is not None and count < 1:
                 raise UserError(f"an engine needs at least one {name}, not {count}")
         self._seeds = seeds_of_rows(seed, num_envs)
@@ -163,7 +174,7 @@ class WarpEngine:
         self._scratch = _make_scratch(rows, device)
         self._actions = wp.zeros((rows, ACTION_DIM), dtype=wp.float32, device=device)
         self._outcome = _make_outcome(rows, device)
-        self._rules = _make_rules(env_id)
+        self._rules = _make_rules(time_limit or TIME_LIMITS[env_id], autoreset)
 
         threads = min(threads or usable_cores(), groups) if self._on_cpu else 1
         self._crew = Crew(threads) if threads > 1 else None
@@ -326,6 +337,24 @@ class WarpEngine:
         self._launch(resetting=True)
         return self._step.observation
 
+    def generators(self, rows: Iterable[int]) -> list[np.random.Generator]:
+        """Copies of the generators that draw the next episodes of some environments."""
+        index = self._checked(rows)
+        return [generator_of(row) for row in self._read("generator")[index]]
+
+    def set_generators(
+        self, rows: Iterable[int], generators: Sequence[np.random.Generator]
+    ) -> None:
+        """Draw the next episodes of some environments with copies of these generators, one a row.
+
+        Raises `UserError` for a generator that is not a PCG64, as `numpy.random.default_rng` is.
+        """
+        for generator in generators:
+            if not isinstance(generator.bit_generator, np.random.PCG64):
+                raise UserError(f"an episode needs a PCG64 generator, not {generator}")
+        values = np.array([row_of(generator) for generator in generators], dtype=GENERATOR)
+        _write(self.walkers.generator, self._checked(rows), values)
+
     # What one cannot see in an observation --------------------------------------------------------
 
     def kinematics(self, rows: Iterable[int]) -> Kinematics:
@@ -459,10 +488,11 @@ class WarpEngine:
             raise RunFailedError(message)
 
 
-def _make_rules(env_id: str) -> Any:
+def _make_rules(time_limit: int, autoreset: bool) -> Any:
     """What an episode of an environment is."""
     rules: Any = Rules()
-    rules.time_limit = TIME_LIMITS[env_id]
+    rules.time_limit = time_limit
+    rules.autoreset = int(autoreset)
     rules.generate_ground = 1
     rules.dt_ratio = float(np.float32(1.0) / np.float32(DT) * np.float32(DT))
     return rules

@@ -61,6 +61,9 @@ class Rules:
     """What an episode depends on, besides the actions and the difficulty."""
 
     time_limit: wp.int32
+    autoreset: wp.int32
+    """1: an environment begins its next episode in the step in which the last one ends; 0: it goes
+    on as it is until it is told to."""
     generate_ground: wp.int32
     """1: make a new terrain for every episode; 0: keep the one that was given."""
     dt_ratio: wp.float32

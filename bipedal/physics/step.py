@@ -11,8 +11,8 @@
                  of impact; observation, reward, end of the episode
 
 `blocks.py` does this for many environments. An environment is reset in the same step in which its
-episode ends. A reset takes a step of its own, because Gymnasium's `reset` ends with a step without
-torque: that is the second phase of a launch.
+episode ends, unless `Rules.autoreset` is 0. A reset takes a step of its own, because Gymnasium's
+`reset` ends with a step without torque: that is the second phase of a launch.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def end(
     env: int,
     resetting: bool,
 ) -> bool:
-    """Do everything that follows the iterations. Returns whether the episode is over."""
+    """Do everything that follows the iterations. Returns whether the next episode begins now."""
     awake = int(_ALL_BODIES)
     if fall_asleep(walkers, env, walkers.solved[env] == 1):
         awake = int(0)
@@ -123,4 +123,5 @@ def end(
     if awake != 0:
         solve_impacts(robot, ground, walkers, workspace, scratch.sweep, env, awake)
     action = clean_action(actions, env, resetting)
-    return answer(robot, ground, walkers, outcome, env, action, scratch.before[env], rules)
+    over = answer(robot, ground, walkers, outcome, env, action, scratch.before[env], rules)
+    return over and rules.autoreset == 1

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from bipedal.engines.warp import TIME_LIMITS, WarpEngine
+from bipedal.engines.warp import WarpEngine
 from bipedal.seeds import row_seeds
 from bipedal.studies import peers
+from bipedal.walker import TIME_LIMITS
 
 
 def test_torques_are_all_combinations() -> None:
