@@ -5,8 +5,10 @@
     policy = bipedal.load_model("pretrained:walker")
     print(bipedal.evaluate(policy, episodes=10).mean_return)
 
-The names in `__all__` are imported when they are first used, so that a process that steps
-environments never pays for an `import torch`.
+Importing this also tells Gymnasium of `bipedal/BipedalWalker-v3` and
+`bipedal/BipedalWalkerHardcore-v3`, for `gymnasium.make` and `gymnasium.make_vec`. The names in
+`__all__` are imported when they are first used, so that a process that steps environments never
+pays for an `import torch`.
 
 The rooms, from the top: `cli` parses, `session` watches a run at a terminal, `train` loops,
 `trainer` does one iteration, `rollout` collects from `engines` with a `policy`, `ppo` holds the
@@ -18,6 +20,8 @@ from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from bipedal.engines.registration import register_environments
 
 if TYPE_CHECKING:
     from bipedal.checkpoint import load_model
@@ -36,6 +40,9 @@ _PLACES = {
     "make_vec": ("bipedal.engines", "make_vec"),
     "record": ("bipedal.report.video", "record_episode"),
 }
+
+
+register_environments()
 
 
 def __getattr__(name: str) -> Any:

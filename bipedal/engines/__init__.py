@@ -1,23 +1,19 @@
 """What steps the walkers: our batched engine, Gymnasium's environments, and doors for others.
 
-`warp` is the batched engine, `gymnasium` the reference; `vector_env` and `stable_baselines` show
-the batched one to other libraries; `synchronise` reads a live Gymnasium environment.
-
-Importing this tells Gymnasium of `bipedal/BipedalWalker-v3` and
-`bipedal/BipedalWalkerHardcore-v3`, vector environments for `gymnasium.make_vec`.
+`warp` is the batched engine, `gymnasium` the reference; `env`, `vector_env` and `stable_baselines`
+show the batched one to other libraries, and `registration` to `gymnasium.make`; `synchronise` reads
+a live Gymnasium environment.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gymnasium.envs.registration import register, registry, spec
-
 from bipedal.seeds import row_seeds
-from bipedal.walker import ENV_IDS, WALKER_ID, VectorEngine
+from bipedal.walker import WALKER_ID, VectorEngine, check_env_id
 
 if TYPE_CHECKING:
-    from bipedal.engines.vector_env import WalkerVectorEnv
+    from gymnasium.vector import VectorEnv
 
 
 def make_engine(name: str, env_id: str, num_envs: int, seed: int) -> VectorEngine:
@@ -35,21 +31,16 @@ def make_engine(name: str, env_id: str, num_envs: int, seed: int) -> VectorEngin
     return WarpEngine(env_id, num_envs, row_seeds(seed, num_envs))
 
 
-def make_vec(env_id: str = WALKER_ID, num_envs: int = 1, **options: Any) -> WalkerVectorEnv:
+def make_vec(
+    env_id: str = WALKER_ID, num_envs: int = 1, **options: Any
+) -> VectorEnv[Any, Any, Any]:
     """Make N walkers as a `gymnasium.vector.VectorEnv`, on the batched engine.
 
-    `options` are those of `WarpEngine`: device, threads.
+    The same as `gymnasium.make_vec(f"bipedal/{env_id}", num_envs, ...)`; `options` are those of
+    `WalkerVectorEnv`: autoreset_mode, render_mode, device, threads. Raises `UserError` for an
+    unknown `env_id`.
     """
-    from bipedal.engines.vector_env import WalkerVectorEnv
+    import gymnasium
 
-    return WalkerVectorEnv(num_envs, env_id=env_id, **options)
-
-
-for _env_id in ENV_IDS:
-    if f"bipedal/{_env_id}" not in registry:
-        register(
-            f"bipedal/{_env_id}",
-            vector_entry_point="bipedal.engines.vector_env:WalkerVectorEnv",
-            reward_threshold=spec(_env_id).reward_threshold,
-            kwargs={"env_id": _env_id},
-        )
+    check_env_id(env_id)
+    return gymnasium.make_vec(f"bipedal/{env_id}", num_envs, **options)
