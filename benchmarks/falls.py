@@ -2,7 +2,7 @@
 
     python benchmarks/falls.py MODEL --episodes 1000
 
-Plays fresh episodes of Gymnasium's own environment and sorts obstacles by kind and size (a stump is
+Plays fresh episodes and sorts obstacles by kind and size (a stump is
 one or two terrain steps high, a pit three or four wide, stairs go up or down): how many were met,
 how many crossed, how many of those that were not ended in a fall and how many in the time limit.
 Of each fall: before, over or behind the obstacle's middle, nose or back first, and how fast the
@@ -15,21 +15,21 @@ claim to judge, so it is no study.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import functools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bipedal.checkpoint import load_model, policy_to_bytes
-from bipedal.evaluation.episode import run_episode
+from bipedal.checkpoint import load_model
+from bipedal.engines.warp import WarpEngine
+from bipedal.evaluation.episode import Episode, begin, play_episodes
 from bipedal.evaluation.obstacles import Floats, Kind, Obstacle, find_obstacles, met_obstacles
-from bipedal.evaluation.score import read_policy, worker_pool
+from bipedal.evaluation.score import MAX_ROWS
 from bipedal.evaluation.trajectory import Trajectory
+from bipedal.networks import one_thread_an_operation
 from bipedal.physics.constants import TERRAIN_STEP, TIMESTEP
 from bipedal.policy import Policy
-from bipedal.processes import usable_cores
 from bipedal.progress import track_items
 from bipedal.seeds import FINAL_SEED
 from bipedal.tables import write_table
@@ -76,9 +76,9 @@ def describe_fall(trajectory: Trajectory, obstacle: Obstacle | None) -> tuple[st
     return tuple(words)
 
 
-def play(model: tuple[bytes, bytes], seed: int) -> list[Met]:
-    """One episode: every obstacle that was met, and a fall on free ground."""
-    trajectory = run_episode(read_policy(*model), HARDCORE_ID, seed).trajectory
+def describe(episode: Episode) -> list[Met]:
+    """Every obstacle that an episode met, and a fall on free ground."""
+    trajectory = episode.trajectory
     assert trajectory is not None
     end = float(trajectory.hull_position[-1, 0])
     met = []
@@ -93,17 +93,17 @@ def play(model: tuple[bytes, bytes], seed: int) -> list[Met]:
 
 def analyse(model: Policy, episodes: int) -> list[dict[str, object]]:
     """Play and count; a row a kind of obstacle, the one with most falls first."""
-    one = functools.partial(play, policy_to_bytes(model))
+    rows = range(min(episodes, MAX_ROWS))
+    seeds = range(FINAL_SEED, FINAL_SEED + episodes)
     by_name: defaultdict[str, list[Met]] = defaultdict(list)
-    pool = worker_pool(usable_cores())
-    with pool or contextlib.nullcontext():
-        run_all = map if pool is None else pool.map
-        stream = run_all(one, range(FINAL_SEED, FINAL_SEED + episodes))
-        for met in track_items("playing", stream, episodes):
-            for obstacle in met:
-                by_name[obstacle.what].append(obstacle)
-    rows = [make_row(name, items, episodes) for name, items in by_name.items()]
-    return sorted(rows, key=lambda row: row["falls"], reverse=True)
+    engine = WarpEngine(HARDCORE_ID, len(rows), FINAL_SEED, autoreset=False)
+    with one_thread_an_operation(), closing(engine):
+        stream = play_episodes(begin(model), engine, seeds, recorded=rows, keep_trajectories=True)
+        for _, episode in track_items("playing", stream, episodes):
+            for met in describe(episode):
+                by_name[met.what].append(met)
+    table = [make_row(name, items, episodes) for name, items in by_name.items()]
+    return sorted(table, key=lambda row: row["falls"], reverse=True)
 
 
 def make_row(name: str, items: Sequence[Met], episodes: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ import torch
 
 from bipedal import ppo, train
 from bipedal.engines.warp import WarpEngine
-from bipedal.evaluation.selection import EngineEvaluator
+from bipedal.evaluation.selection import Evaluator
 from bipedal.logs import RunLog
 from bipedal.networks import Actor, Critic
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
@@ -43,8 +43,8 @@ PHASES: list[tuple[str, Any, str]] = [
     ("collection loop itself", Collector, "collect"),
     ("advantages", ppo, "generalized_advantages"),
     ("update", ppo, "update"),
-    ("evaluation", EngineEvaluator, "evaluate"),
-    ("evaluation", EngineEvaluator, "returns"),
+    ("evaluation", Evaluator, "evaluate"),
+    ("evaluation", Evaluator, "returns"),
     ("saving", train, "save_run"),
     ("saving", Trainer, "_save_model"),
     ("logging", RunLog, "write_metrics"),

@@ -66,7 +66,7 @@ def _preset(given: Mapping[str, Any]) -> TrainConfig:
 
 @dataclass(frozen=True)
 class EvaluateArguments:
-    """Score the greedy policy in Gymnasium's own environment: raw reward, fresh episodes."""
+    """Score the greedy policy: raw reward, the episodes of fresh Gymnasium environments."""
 
     model: ModelArgument
     """A .pth file, a run directory (its best model) or pretrained:NAME."""
@@ -78,6 +78,8 @@ class EvaluateArguments:
     """Seed of the first episode. Episode i is reset(seed=SEED + i) of a fresh environment."""
     statistics: Literal["saved", "none", "fresh"] = "saved"
     """Observation statistics: saved with the model, none, or estimated anew each episode."""
+    reference: bool = False
+    """Play the episodes in Gymnasium's own environment too, and compare the returns."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
@@ -86,17 +88,31 @@ def evaluate(arguments: Sequence[str]) -> None:
     """Score a model."""
     args = _parse(EvaluateArguments, "evaluate", arguments)
     from bipedal.checkpoint import load_model
-    from bipedal.session import evaluate_on_all_cores
+    from bipedal.engines.reference import check_box2d
+    from bipedal.evaluation.reference import compare_with_gymnasium
+    from bipedal.evaluation.score import evaluate as play
+    from bipedal.progress import track_items
 
+    if args.reference:
+        check_box2d()
     model = load_model(args.model, allow_missing_statistics=args.statistics != "saved")
-    result = evaluate_on_all_cores(
+    evaluation = play(
         model,
-        args.env_id or model.env_id,
+        args.env_id,
         episodes=args.episodes,
         seed=args.seed,
         statistics=args.statistics,
+        progress=functools.partial(track_items, "evaluating"),
     )
-    _print(result.to_json(), args.json)
+    result = evaluation.to_json()
+    if args.reference:
+        result["reference"] = compare_with_gymnasium(
+            model,
+            evaluation,
+            statistics=args.statistics,
+            progress=functools.partial(track_items, "playing in Gymnasium"),
+        )
+    _print(result, args.json)
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,8 @@ class TrainConfig:
     """Where the networks live; auto takes a GPU if there is one."""
 
     engine: Annotated[Literal["warp", "gymnasium"], Section("Environments")] = "warp"
-    """What steps the environments. The batched engine, or Gymnasium's own environments; final
-    scores are Gymnasium's in any case."""
+    """What steps the environments. The batched engine, or Gymnasium's own environments, which play
+    the same episodes, need Box2D and take longer."""
     num_envs: Annotated[int, between(1, 100_000)] = 64
     """Environments stepped together."""
     reward_floor: Annotated[float, between(FALL_REWARD, 0)] = FALL_REWARD
@@ -156,8 +156,8 @@ class TrainConfig:
     evaluation_interval: Annotated[int, Section("Evaluation and saving"), between(0, MANY)] = 12
     """Iterations between greedy evaluations; 0 for none."""
     evaluation_episodes: Annotated[int, between(1, 10_000)] = 32
-    """Episodes of each evaluation. On the warp engine, for each gain of the greedy policy that is
-    tried."""
+    """Episodes of each evaluation. With `best_by` "evaluation", for each gain of the greedy policy
+    that is tried."""
     evaluation_min_return: Annotated[float, between(-1e9, 1e9)] = 150.0
     """Mean training return from which evaluations take place."""
     best_by: Literal["training", "evaluation"] = "evaluation"

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm, linear
 
 Activation = Literal["relu", "tanh"]
 
@@ -141,6 +143,39 @@ class Critic(nn.Module):
         """Predicted discounted sum of scaled rewards from this observation on."""
         value: Tensor = self.net(observation).squeeze(-1)
         return value
+
+
+@torch.no_grad()
+def forward_in_float64(net: nn.Sequential, x: Tensor) -> Tensor:
+    """What a perceptron of float32 gives for `x` (..., in) when computed in float64: (..., out).
+
+    Its parameters are converted on the way, so that they may change from one call to the next.
+    """
+    x = x.double()
+    for layer in net:
+        if isinstance(layer, nn.Linear):
+            x = linear(x, layer.weight.double(), layer.bias.double())
+        elif isinstance(layer, nn.LayerNorm):
+            shape = layer.normalized_shape
+            x = layer_norm(x, shape, layer.weight.double(), layer.bias.double(), layer.eps)
+        else:
+            x = layer(x)
+    return x
+
+
+@contextmanager
+def one_thread_an_operation() -> Iterator[None]:
+    """Let torch compute each operation in one thread, for a while.
+
+    For networks this small a second one costs more in waiting than it gives. Actor and critic learn
+    side by side, and the engine has threads of its own.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def flatten_parameters(module: nn.Module) -> nn.Parameter:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+EMPTY_COUNT = 1e-4
+"""Samples in empty statistics, so that there is a mean of 0 and a variance of 1 (Gymnasium)."""
+
 
 class RunningMeanStd(nn.Module):
     """Mean and variance of a stream of batches, merged exactly (Chan, Golub & LeVeque 1979).
 
-    The same numbers and the same starting point (mean 0, variance 1, count 1e-4) as
+    The same numbers and the same starting point (mean 0, variance 1, count `EMPTY_COUNT`) as
     `gymnasium.wrappers.utils.RunningMeanStd`, so that the statistics of either can be read as
     those of the other. All three buffers are float64: `mean` and `var` of the given shape,
     `count` a scalar number of samples.
@@ -29,7 +32,7 @@ class RunningMeanStd(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(shape, dtype=torch.float64))
         self.register_buffer("var", torch.ones(shape, dtype=torch.float64))
-        self.register_buffer("count", torch.tensor(1e-4, dtype=torch.float64))
+        self.register_buffer("count", torch.tensor(EMPTY_COUNT, dtype=torch.float64))
 
     @torch.no_grad()
     def update(self, batch: Tensor) -> None:

@@ -13,14 +13,22 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from bipedal.history import LATEST, FrameStack, History
-from bipedal.networks import Actor, Critic
-from bipedal.normalizer import ObservationNormalizer
+from bipedal.networks import Actor, Critic, forward_in_float64
+from bipedal.normalizer import EMPTY_COUNT, ObservationNormalizer
 from bipedal.walker import OBSERVATION_DIM, WALKER_ID, FloatArray
 
 Statistics = Literal["saved", "none", "fresh"]
 """Observation statistics: saved with the model, none at all, or estimated anew each episode."""
+
+ROW_MULTIPLE = 16
+"""Greedy actions are computed for a multiple of so many environments, padded with zeros.
+
+A matrix product of few rows, or of a number that is no multiple of the processor's vectors, adds up
+in another order.
+"""
 
 
 class Policy(nn.Module):
@@ -71,17 +79,11 @@ class Policy(nn.Module):
         """What networks are shown: raw frames (..., F, O) -> normalised (..., F * O) float32."""
         return cast(Tensor, self.normalizer(frames)).flatten(-2)
 
-    def greedy(self, network_input: Tensor, gain: float | Tensor | None = None) -> Tensor:
-        """Mean action, (..., F * O) -> (..., A) in (-1, 1); a `gain` replaces its own."""
-        return torch.tanh((self.gain if gain is None else gain) * self.actor.net(network_input))
-
-    @torch.no_grad()
     def act(self, observation: FloatArray) -> FloatArray:
         """Greedy action (4,) for one raw observation (24,) of the episode, both float32.
 
-        Call `restart` before an episode. One action at a time, on purpose: a batch may be summed in
-        another order, and the last bit of an action decides where a robot stands a thousand
-        timesteps later. Raises `ValueError` for another shape.
+        Call `restart` before an episode. It is `act_batch` of one environment, so the same bits.
+        Raises `ValueError` for another shape.
         """
         if observation.shape != (OBSERVATION_DIM,):
             raise ValueError(
@@ -89,8 +91,7 @@ class Policy(nn.Module):
                 "act_batch takes many"
             )
         latest = torch.from_numpy(observation).to(self.device)[None]
-        frames = self._frames(latest, None)[0]
-        return cast(FloatArray, self.greedy(self.network_input(frames)).cpu().numpy())
+        return cast(FloatArray, self.act_batch(latest)[0].cpu().numpy())
 
     @torch.no_grad()
     def act_batch(
@@ -104,14 +105,24 @@ class Policy(nn.Module):
 
         `begun` (N,) bool says where an observation is an episode's first; without it, and for the
         first call after `restart`, all of them go on or begin together. `gain` may be one number
-        or (N, 1). Raises `ValueError` for another shape.
+        or (N, 1), and replaces the policy's own. Raises `ValueError` for another shape.
+
+        An environment's action does not depend on the others. The last bit of an action decides
+        where a robot stands a thousand timesteps later, and in float32 that bit depends on N and on
+        the processor, which choose the order of the sums. So the actor is computed in float64 and
+        the action rounded once: anybody who does the same, one observation at a time, finds the
+        same action. (One in 3e7 lies so near the middle between two float32 that the order shows
+        all the same; on one machine it does not, as sums have one order for all `ROW_MULTIPLE`s.)
         """
         if observations.dim() != 2 or observations.shape[1] != OBSERVATION_DIM:
             raise ValueError(
                 f"act_batch takes observations (N, {OBSERVATION_DIM}), not "
                 f"{tuple(observations.shape)}"
             )
-        return self.greedy(self.network_input(self._frames(observations, begun)), gain)
+        shown = self.network_input(self._frames(observations, begun))
+        padded = pad(shown, (0, 0, 0, -len(shown) % ROW_MULTIPLE))
+        output = forward_in_float64(self.actor.net, padded)[: len(shown)]
+        return torch.tanh((self.gain if gain is None else gain) * output).float()
 
     def _frames(self, observations: Tensor, begun: Tensor | None) -> Tensor:
         """Add observations (N, O) to the history; returns what is shown now, (N, F, O)."""
@@ -169,7 +180,7 @@ class _FreshStatistics(Policy):
     """A policy that starts each episode knowing nothing of the world's scale.
 
     What a new `NormalizeObservation` wrapper around an evaluation environment does: it forgets
-    the training statistics and estimates others on the way.
+    the training statistics and estimates others on the way, for each environment its own.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -181,11 +192,43 @@ class _FreshStatistics(Policy):
             gain=policy.gain,
             info=policy.info,
         )
+        self._estimating = False
 
-    def act(self, observation: FloatArray) -> FloatArray:
-        self.normalizer.update(torch.from_numpy(observation).to(self.device)[None])
-        return super().act(observation)
+    def act_batch(
+        self,
+        observations: Tensor,
+        begun: Tensor | None = None,
+        *,
+        gain: float | Tensor | None = None,
+    ) -> Tensor:
+        if not self._estimating:
+            self._begin_estimates(len(observations))
+        elif begun is not None:
+            self._forget(begun)
+        self._take_in(observations)
+        return super().act_batch(observations, begun, gain=gain)
+
+    def _begin_estimates(self, num_envs: int) -> None:
+        """Statistics of N environments: mean and variance (N, 1, O), count (N, 1, 1)."""
+        self.normalizer = ObservationNormalizer((num_envs, 1, OBSERVATION_DIM)).to(self.device)
+        self.normalizer.count = self.normalizer.count.repeat(num_envs, 1, 1)
+        self._estimating = True
+
+    def _forget(self, begun: Tensor) -> None:
+        """Empty the statistics of environments whose episode begins."""
+        begun = begun[:, None, None]
+        self.normalizer.mean.masked_fill_(begun, 0.0)
+        self.normalizer.var.masked_fill_(begun, 1.0)
+        self.normalizer.count.masked_fill_(begun, EMPTY_COUNT)
+
+    def _take_in(self, observations: Tensor) -> None:
+        """Update each environment's statistics with its latest observation; (N, O)."""
+        weight = 1.0 / (self.normalizer.count + 1.0)
+        delta = observations[:, None].double() - self.normalizer.mean
+        self.normalizer.mean.add_(weight * delta)
+        self.normalizer.var.add_(weight * delta.square()).mul_(1.0 - weight)
+        self.normalizer.count.add_(1.0)
 
     def restart(self) -> None:
         super().restart()
-        self.normalizer = ObservationNormalizer((OBSERVATION_DIM,)).to(self.device)
+        self._estimating = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import json
 import os
 import shlex
@@ -16,11 +16,10 @@ from types import FrameType
 from bipedal.checkpoint import load_model
 from bipedal.config import TrainConfig
 from bipedal.errors import UserError
-from bipedal.evaluation.score import Evaluation, evaluate, worker_pool
+from bipedal.evaluation.score import evaluate
 from bipedal.files import atomic_write
-from bipedal.policy import Policy, Statistics
 from bipedal.presets import next_preset
-from bipedal.processes import keep_freed_memory, usable_cores
+from bipedal.processes import keep_freed_memory
 from bipedal.progress import TrainingDisplay, say, track_items
 from bipedal.seeds import FINAL_SEED
 from bipedal.train import train
@@ -88,29 +87,6 @@ class StopRequest:
                 signal.signal(number, handler)
 
 
-def evaluate_on_all_cores(
-    model: Policy,
-    env_id: str,
-    *,
-    episodes: int,
-    seed: int,
-    statistics: Statistics = "saved",
-    description: str = "evaluating",
-) -> Evaluation:
-    """Evaluate with one process per core while showing progress."""
-    pool = worker_pool(min(usable_cores(), episodes))
-    with pool or contextlib.nullcontext():
-        return evaluate(
-            model,
-            env_id,
-            episodes=episodes,
-            seed=seed,
-            statistics=statistics,
-            executor=pool,
-            progress=lambda items, total: track_items(description, items, total),
-        )
-
-
 def train_and_score(config: TrainConfig, run_dir: Path, *, resume: bool) -> None:
     """Train while showing progress; at the end score the best model on fresh episodes."""
     keep_freed_memory()
@@ -137,12 +113,12 @@ def train_and_score(config: TrainConfig, run_dir: Path, *, resume: bool) -> None
 
 def _score(config: TrainConfig, run_dir: Path) -> None:
     """Score the best model on fresh episodes and write `score.json`."""
-    score = evaluate_on_all_cores(
+    score = evaluate(
         load_model(run_dir),
         config.env_id,
         episodes=config.final_episodes,
         seed=FINAL_SEED,
-        description="scoring the best model",
+        progress=functools.partial(track_items, "scoring the best model"),
     ).to_json()
     atomic_write((run_dir / "score.json", json.dumps(score, indent=2).encode()))
     interval = score["interval_return"]

@@ -9,18 +9,17 @@ or killed and resumed gives the same bits as one that was not.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from bipedal import ppo
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError
 from bipedal.initial import with_real_sizes
 from bipedal.logs import RunLog
+from bipedal.networks import one_thread_an_operation
 from bipedal.presets import check_start
 from bipedal.resume import restore_run, save_run
 from bipedal.run_directory import continue_run, discard_run, lock_run, prepare_run
@@ -41,21 +40,6 @@ class Outcome:
     """False if it was asked to stop before the last iteration."""
     solved: bool
     """Whether it ended early because the environment was solved."""
-
-
-@contextmanager
-def _one_thread_an_operation() -> Iterator[None]:
-    """Let torch compute each operation in one thread, for a while.
-
-    For networks this small a second one costs more in waiting than it gives. Actor and critic learn
-    side by side, and the engine has threads of its own.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def train(
@@ -79,7 +63,7 @@ def train(
         config = with_real_sizes(config)
         prepare_run(run_dir, config)
     with ExitStack() as stack:
-        stack.enter_context(_one_thread_an_operation())
+        stack.enter_context(one_thread_an_operation())
         stack.enter_context(lock_run(run_dir))
         if resume:
             continue_run(run_dir, config)

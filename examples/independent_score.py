@@ -26,7 +26,7 @@ for index in range(last + 1):  # Linear, LayerNorm, activation, ..., Linear
         layers.append(nn.Tanh() if activation == "tanh" else nn.ReLU())
     else:
         layers.append((nn.Linear if weight.dim() == 2 else nn.LayerNorm)(*reversed(weight.shape)))
-net = nn.Sequential(*layers)
+net = nn.Sequential(*layers).double()  # rounded to float32, the order of sums does not show
 net.load_state_dict({k.removeprefix("net."): v for k, v in weights.items() if k != "log_std"})
 returns = []
 for seed in range(first, first + episodes):
@@ -37,8 +37,8 @@ for seed in range(first, first + episodes):
         shown = np.array([past[max(0, len(past) - 1 - age * stride)] for age in range(frames)])
         scaled = np.clip((shown - stats.mean) / np.sqrt(stats.var + 1e-8), -10, 10)
         with torch.no_grad():
-            action = torch.tanh(net(torch.from_numpy(scaled.astype(np.float32).flatten()))).numpy()
-        obs, reward, terminated, truncated, _ = env.step(action)
+            action = torch.tanh(net(torch.from_numpy(scaled.astype(np.float32)).flatten().double()))
+        obs, reward, terminated, truncated, _ = env.step(action.float().numpy())
         past.append(obs)
         total, done = total + float(reward), terminated or truncated
     returns.append(total)

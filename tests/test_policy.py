@@ -1,8 +1,11 @@
 """The only way from an observation to an action."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+from gymnasium.wrappers.utils import RunningMeanStd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -14,11 +17,12 @@ from bipedal.policy import Policy
 from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, FloatArray
 
 
-def make_policy(frames: int = 1, stride: int = 1) -> Policy:
+def make_policy(frames: int = 1, stride: int = 1, hidden_sizes: tuple[int, ...] = (8,)) -> Policy:
     """Random networks, and statistics that differ in every number."""
     torch.manual_seed(0)
     width = frames * OBSERVATION_DIM
-    actor, critic = Actor(width, ACTION_DIM, hidden_sizes=(8,)), Critic(width, hidden_sizes=(8,))
+    actor = Actor(width, ACTION_DIM, hidden_sizes=hidden_sizes)
+    critic = Critic(width, hidden_sizes=(8,))
     actor.scale_output(50.0)
     normalizer = ObservationNormalizer((OBSERVATION_DIM,))
     normalizer.update(torch.randn(100, OBSERVATION_DIM) * 2.0 + torch.arange(OBSERVATION_DIM) / 10)
@@ -33,9 +37,10 @@ def by_hand(policy: Policy, shown: list[FloatArray]) -> FloatArray:
     """The action for raw observations, the latest first."""
     mean, var = policy.normalizer.mean.numpy(), policy.normalizer.var.numpy()
     scaled = np.clip((np.stack(shown) - mean) / np.sqrt(var + 1e-8), -10, 10).astype(np.float32)
+    net = copy.deepcopy(policy.actor.net).double()
     with torch.no_grad():
-        output: Tensor = policy.actor.net(torch.from_numpy(scaled.flatten()))
-    return np.tanh(policy.gain * output.numpy())
+        output: Tensor = net(torch.from_numpy(scaled).flatten().double())
+    return np.tanh(policy.gain * output.numpy()).astype(np.float32)
 
 
 def test_one_observation_by_hand() -> None:
@@ -69,7 +74,27 @@ def test_many_robots_are_as_many_policies_of_one(begun: list[list[bool]]) -> Non
                 one.restart()
         actions = many.act_batch(now, torch.tensor(first))
         expected = [one.act(row.numpy()) for one, row in zip(ones, now, strict=True)]
-        np.testing.assert_allclose(actions.numpy(), np.stack(expected), rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(actions.numpy(), np.stack(expected))
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("gain", [1.0, 0.65])
+def test_an_action_does_not_depend_on_the_others(frames: int, gain: float) -> None:
+    """Not on its last bit, however many there are."""
+    policy = make_policy(frames, hidden_sizes=(64, 64))
+    policy.gain = gain
+    seen = torch.from_numpy(np.stack(observations(700)))
+    alone = np.stack([policy.share().act(row) for row in seen.numpy()])
+    for size in (1, 2, 3, 5, 8, 13, 16, 17, 31, 64, 100, 257, 700):
+        parts = [policy.share().act_batch(part).numpy() for part in seen.split(size)]
+        np.testing.assert_array_equal(np.concatenate(parts), alone, err_msg=str(size))
+
+
+def test_an_action_is_computed_in_float64_and_rounded_once() -> None:
+    """So that anybody finds it to the bit with a network of another library."""
+    policy = make_policy(hidden_sizes=(64, 64))
+    for observation in observations(300):
+        np.testing.assert_array_equal(policy.act(observation), by_hand(policy, [observation]))
 
 
 def test_each_robot_may_have_a_gain_of_its_own() -> None:
@@ -121,6 +146,25 @@ class TestStatistics:
         assert float(fresh.normalizer.count) == pytest.approx(4, abs=1e-3)
         fresh.restart()
         np.testing.assert_array_equal([fresh.act(observation) for observation in seen], first)
+
+    def test_fresh_ones_are_each_robots_own(self) -> None:
+        many = make_policy().with_statistics("fresh")
+        ones = [many.with_statistics("fresh") for _ in range(2)]
+        begun = torch.tensor([False, True])
+        for time, both in enumerate(torch.from_numpy(np.stack(observations(8))).split(2)):
+            if time == 2:
+                ones[1].restart()
+            actions = many.act_batch(both, begun if time == 2 else None)
+            expected = [one.act(row.numpy()) for one, row in zip(ones, both, strict=True)]
+            np.testing.assert_array_equal(actions.numpy(), np.stack(expected))
+
+    def test_fresh_ones_are_gymnasiums(self) -> None:
+        fresh, statistics = make_policy().with_statistics("fresh"), RunningMeanStd(shape=(24,))
+        for observation in observations(5):
+            fresh.act(observation)
+            statistics.update(observation[None])
+        np.testing.assert_allclose(fresh.normalizer.mean.flatten(), statistics.mean, rtol=1e-12)
+        np.testing.assert_allclose(fresh.normalizer.var.flatten(), statistics.var, rtol=1e-12)
 
     def test_those_of_training_are_left_alone(self) -> None:
         policy = make_policy()

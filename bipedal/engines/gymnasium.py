@@ -27,6 +27,7 @@ from bipedal.engines.gymnasium_worker import (
     Chunk,
     serve,
 )
+from bipedal.engines.reference import check_box2d
 from bipedal.errors import RunFailedError, UserError
 from bipedal.physics.seeding import GENERATOR
 from bipedal.processes import signals_held, usable_cores
@@ -119,10 +120,11 @@ class GymnasiumEngine:
         """Make `num_envs` environments over `workers` processes (default: one a core).
 
         Environment i has the seed `seed + i`, or the i-th of `seed` if that is a sequence. With one
-        worker the environments live in this process. Raises `UserError` for an unknown `env_id`
-        and an impossible seed.
+        worker the environments live in this process. Raises `UserError` for an unknown `env_id` and
+        an impossible seed, and where Box2D is missing.
         """
         check_env_id(env_id)
+        check_box2d()
         seeds = seeds_of_rows(seed, num_envs)
         self.num_envs = num_envs
         self.device = torch.device("cpu")

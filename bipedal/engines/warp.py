@@ -60,6 +60,8 @@ class Kinematics(NamedTuple):
     """(R, 5, 2) m, centres of mass."""
     angle: npt.NDArray[np.float32]
     """(R, 5) rad"""
+    rotation: npt.NDArray[np.float32]
+    """(R, 5, 2) cosine and sine of the angle, as the engine has them."""
     velocity: npt.NDArray[np.float32]
     """(R, 5, 2) m/s, of the centres of mass."""
     spin: npt.NDArray[np.float32]
@@ -363,19 +365,26 @@ class WarpEngine:
         The next episode begins in the step in which the last one ends.
         """
         index = self._checked(rows)
-        body, contact = self._read("body")[index], self._read("contact")
-        touching, owner = contact["touching"][index], contact["body"][index]
-        count = self._read("contact_count")[index, None]
-        real = (touching == 1) & (np.arange(contact.shape[1]) < count)
-        numbers = np.arange(NUM_BODIES)[:, None]
+        body = self._read("body")[index]
         return Kinematics(
             center=body["center"],
             angle=body["angle"],
+            rotation=body["rotation"],
             velocity=body["velocity"],
             spin=body["spin"],
-            touching=(real[:, None] & (owner[:, None] == numbers)).any(axis=2),
-            torque=(self._read("joint")["motor_impulse"][index] / DT).astype(np.float32),
+            touching=self._touching(index),
+            torque=self._read("joint")["motor_impulse"][index] * np.float32(1 / DT),
         )
+
+    def _touching(self, rows: Sequence[int]) -> npt.NDArray[np.bool_]:
+        """Which bodies of some robots (R, 5) touch the ground."""
+        count = self._read("contact_count")[rows, None]
+        contact = self._read("contact")[:, : count.max(initial=0)]  # the rest are many and empty
+        touches = (contact["touching"][rows] == 1) & (np.arange(contact.shape[1]) < count)
+        robot, number = touches.nonzero()
+        touching = np.zeros((len(rows), NUM_BODIES), dtype=np.bool_)
+        touching[robot, contact["body"][rows][robot, number]] = True
+        return touching
 
     def _read(self, name: str) -> npt.NDArray[Any]:
         """An array of the walkers: on a CPU the engine's own memory, elsewhere a copy."""
@@ -395,14 +404,14 @@ class WarpEngine:
         moving = self.kinematics(range(self.num_envs))
         return np.concatenate([moving.center, moving.angle[..., None]], axis=-1)
 
-    def boxes(self) -> list[npt.NDArray[np.float32]]:
-        """Stumps, stairs and pit walls of each environment's current terrain: N arrays (B, 4).
+    def terrain(self, row: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+        """The current terrain of an environment: heights (200,) and boxes (B, 4) in m.
 
-        A row is left, bottom, right, top in m.
+        A box, of a stump, stairs or a pit's wall, is left, bottom, right, top.
         """
-        boxes = self.ground.box.numpy()[: self.num_envs]
-        counts = self.ground.box_count.numpy()[: self.num_envs]
-        return [box[:count].copy() for box, count in zip(boxes, counts, strict=True)]
+        self._checked([row])
+        count = self.ground.box_count.numpy()[row]
+        return self.ground.height.numpy()[row].copy(), self.ground.box.numpy()[row, :count].copy()
 
     def touching(self) -> npt.NDArray[np.bool_]:
         """Which bodies (N, 5) truly touch the ground; observations 8 and 13 say something else."""

@@ -1,33 +1,35 @@
-"""Play one episode of a policy in a fresh environment of Gymnasium's, and say how it went."""
+"""Play greedy episodes on the batched engine, many side by side, and say how each went."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
-from bipedal.engines.reference import make_env
+import numpy as np
+import torch
+from torch import Tensor
+
+from bipedal.engines.warp import WarpEngine
 from bipedal.evaluation.gait import Gait, analyse
 from bipedal.evaluation.obstacles import (
     Crossings,
+    Floats,
     Kind,
     count_crossings,
     find_obstacles,
     obstacle_at,
 )
-from bipedal.evaluation.trajectory import Trajectory, TrajectoryRecorder
+from bipedal.evaluation.recorder import Recorder
+from bipedal.evaluation.trajectory import Trajectory
+from bipedal.physics.constants import START_X
 from bipedal.policy import Policy
-from bipedal.walker import FloatArray
+from bipedal.walker import FloatArray, Step
 
 Act = Callable[[FloatArray], FloatArray]
 """One raw observation (24,) to one action (4,), both float32."""
-
-
-def begin(policy: Policy | Act) -> Act:
-    """Let a policy begin an episode; returns what to ask for actions."""
-    if not isinstance(policy, Policy):
-        return policy
-    policy.restart()
-    return policy.act
+ActBatch = Callable[[Tensor, Tensor], Tensor]
+"""Raw observations (N, 24), and where they are an episode's first (N,), to actions (N, 4)."""
 
 
 @dataclass(frozen=True)
@@ -46,37 +48,120 @@ class Episode:
     """Obstacles that it met and crossed."""
     ended_at: Kind | None
     """Kind of the obstacle that it was busy with when it ended."""
-    gait: Gait
+    gait: Gait | None
+    """Where the episode was recorded."""
     trajectory: Trajectory | None
-    """Row by row, where it was asked for."""
+    """Timestep by timestep, where it was asked for."""
+
+
+def begin(policy: Policy | Act, gain: Tensor | None = None) -> ActBatch:
+    """Let a policy begin episodes; returns what to ask for actions.
+
+    `gain` (N, 1) replaces that of a `Policy`, for each environment.
+    """
+    if isinstance(policy, Policy):
+        player, device = policy, policy.device
+        player.restart()
+        return lambda observations, begun: player.act_batch(
+            observations.to(device), begun.to(device), gain=gain
+        )
+    act = policy
+    return lambda observations, begun: torch.from_numpy(np.stack([*map(act, observations.numpy())]))
 
 
 def run_episode(
     policy: Policy | Act, env_id: str, seed: int, *, keep_trajectory: bool = True
 ) -> Episode:
-    """Play one whole episode in a fresh environment seeded with `seed`."""
-    act = begin(policy)
-    env = make_env(env_id)
-    observation, _ = env.reset(seed=seed)
-    recorder = TrajectoryRecorder(env)
-    terminated = truncated = False
-    episodic_return = 0.0
-    while not (terminated or truncated):
-        observation, reward, terminated, truncated, _ = env.step(act(observation))
-        recorder.record(float(reward))
-        episodic_return += float(reward)
-    env.close()
-    trajectory = recorder.finish(terminated, truncated)
-    obstacles = find_obstacles(trajectory.boxes)
-    end = float(trajectory.hull_position[-1, 0])
-    return Episode(
-        seed=seed,
-        episodic_return=episodic_return,
-        length=len(trajectory.rewards),
-        fell=trajectory.fell,
-        distance=end - trajectory.start_x,
-        crossings=count_crossings(obstacles, end),
-        ended_at=obstacle_at(obstacles, end),
-        gait=analyse(trajectory),
-        trajectory=trajectory if keep_trajectory else None,
-    )
+    """Play one whole episode, that of `reset(seed=seed)`."""
+    with closing(WarpEngine(env_id, 1, seed, autoreset=False)) as engine:
+        ((_, episode),) = play_episodes(
+            begin(policy), engine, [seed], recorded=[0], keep_trajectories=keep_trajectory
+        )
+    return episode
+
+
+def play_episodes(
+    act: ActBatch,
+    engine: WarpEngine,
+    seeds: Sequence[int],
+    *,
+    recorded: Sequence[int] = (),
+    keep_trajectories: bool = False,
+) -> Iterator[tuple[int, Episode]]:
+    """Play the episode of each seed; yields its number in `seeds` and what became of it.
+
+    The engine must not reset environments by itself, and there are at least as many seeds as
+    environments. Environment i begins with the i-th, and each that is done goes on with the next
+    seed that nobody has taken. Episodes come as they end.
+
+    `recorded` are the environments whose episodes get a gait. `keep_trajectories` keeps these row
+    by row as well, which takes memory.
+    """
+    rows = range(engine.num_envs)
+    tally = _Tally(engine, Recorder(engine, recorded), keep_trajectories)
+    observation = engine.reset(seeds[: engine.num_envs])
+    begun = torch.ones(engine.num_envs, dtype=torch.bool, device=engine.device)
+    playing = dict(zip(rows, rows, strict=True))  # the episodes that environments play
+    waiting = iter(range(engine.num_envs, len(seeds)))
+    tally.begin(rows)
+    while playing:
+        with torch.no_grad():
+            step = engine.step(act(observation, begun))
+        tally.add(step)
+        ended = [row for row in step.done.nonzero()[:, 0].tolist() if row in playing]
+        for row in ended:
+            number = playing.pop(row)
+            yield number, tally.finish(row, seeds[number], step)
+        following = dict(zip(ended, waiting, strict=False))
+        if following:
+            engine.begin_episodes(following, [seeds[number] for number in following.values()])
+            tally.begin(following)
+            playing |= following
+        observation = engine.observation
+        begun = torch.zeros_like(begun)
+        begun[list(following)] = True
+
+
+class _Tally:
+    """What has come so far of the episodes that an engine's environments play."""
+
+    def __init__(self, engine: WarpEngine, recorder: Recorder, keep_trajectories: bool) -> None:
+        self._engine = engine
+        self._recorder = recorder
+        self._keep_trajectories = keep_trajectories
+        self._returns = torch.zeros(engine.num_envs, dtype=torch.float64, device=engine.device)
+        self._lengths = torch.zeros(engine.num_envs, dtype=torch.int64, device=engine.device)
+        self._boxes: dict[int, Floats] = {}
+
+    def begin(self, rows: Iterable[int]) -> None:
+        """Forget the last episodes of some environments, where the next have just begun."""
+        for row in rows:
+            self._returns[row] = 0.0
+            self._lengths[row] = 0
+            self._boxes[row] = self._engine.terrain(row)[1]
+            if row in self._recorder:
+                self._recorder.begin(row)
+
+    def add(self, step: Step) -> None:
+        """Add up what a step has led to."""
+        self._returns += step.reward
+        self._lengths += 1
+        self._recorder.record(step)
+
+    def finish(self, row: int, seed: int, step: Step) -> Episode:
+        """What became of an environment's episode, that of `seed`, which ended with this step."""
+        obstacles = find_obstacles(self._boxes[row])
+        distance = float(step.distance[row])
+        end = START_X + distance
+        trajectory = self._recorder.finish(row) if row in self._recorder else None
+        return Episode(
+            seed=seed,
+            episodic_return=float(self._returns[row]),
+            length=int(self._lengths[row]),
+            fell=bool(step.fell[row]),
+            distance=distance,
+            crossings=count_crossings(obstacles, end),
+            ended_at=obstacle_at(obstacles, end),
+            gait=None if trajectory is None else analyse(trajectory),
+            trajectory=trajectory if self._keep_trajectories else None,
+        )

@@ -109,14 +109,3 @@ def obstacle_at(obstacles: Sequence[Obstacle], x: float) -> Kind | None:
         if obstacle.left - REACH < x <= obstacle.right + REACH:
             return obstacle.kind
     return None
-
-
-def terrain_boxes(walker: Any) -> npt.NDArray[np.float64]:
-    """Stumps, stairs and pit walls of an unwrapped Gymnasium walker, all upright boxes.
-
-    (B, 4): left, bottom, right, top in m.
-    """
-    shapes = [fixture.shape for body in walker.terrain for fixture in body.fixtures]
-    corners = [np.array(shape.vertices) for shape in shapes if len(shape.vertices) == 4]
-    rows = [(*box.min(axis=0), *box.max(axis=0)) for box in corners]
-    return np.array(rows, dtype=np.float64).reshape(-1, 4)

@@ -1,37 +1,39 @@
-"""Score a policy: greedy, frozen statistics, raw reward, Gymnasium's own environment.
+"""Score a policy: greedy, frozen statistics, raw reward.
 
-Episode i of `seed` S is `reset(seed=S + i)` of a *fresh* environment and the network is asked for
-one action at a time, so that anybody can check a score from the two model files alone.
+Episode i of `seed` S is `reset(seed=S + i)` of a *fresh* Gymnasium environment. Episodes are played
+side by side on the batched engine, which gives the same bits, and an action depends on its own
+observations alone (`Policy.act_batch`). So anybody can check a score in Gymnasium from the two
+model files, as `bipedal.evaluation.reference` does.
 """
 
 from __future__ import annotations
 
-import functools
 import math
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from bipedal.checkpoint import policy_from_bytes, policy_to_bytes
-from bipedal.errors import RunFailedError, UserError
-from bipedal.evaluation.episode import Episode, run_episode
+from bipedal.engines.warp import WarpEngine
+from bipedal.errors import UserError
+from bipedal.evaluation.episode import Episode, begin, play_episodes
 from bipedal.evaluation.gait import summarise
 from bipedal.evaluation.obstacles import NONE, Kind
+from bipedal.networks import one_thread_an_operation
 from bipedal.physics.constants import TIMESTEP
 from bipedal.policy import Policy, Statistics
-from bipedal.processes import signals_held
-from bipedal.walker import HARDCORE_ID, REWARD_THRESHOLD, check_env_id, check_seed
+from bipedal.walker import HARDCORE_ID, REWARD_THRESHOLD, check_seed
+
+MAX_ROWS = 256
+"""Episodes that are played side by side: with fewer the engine is slower a timestep, with more it
+waits longer for the last ones."""
+
+Played = tuple[int, Episode]
+"""An episode and its number."""
 
 
 def interquartile_mean(values: npt.NDArray[np.float64]) -> float | npt.NDArray[np.float64]:
@@ -79,27 +81,6 @@ def mean_interval(values: npt.NDArray[np.float64]) -> list[float] | None:
     return [mean - margin, mean + margin]
 
 
-def summarise_episodes(
-    returns: npt.NDArray[np.float64],
-    lengths: npt.NDArray[np.int64],
-    fell: npt.NDArray[np.bool_],
-    distances: npt.NDArray[np.float64],
-) -> dict[str, float]:
-    """What E episodes come to; all arguments (E,), lengths in timesteps, distances in metres.
-
-    The speed is that of all the episodes together, in m/s.
-    """
-    return {
-        "mean_return": float(returns.mean()),
-        "std_return": float(returns.std()),
-        "min_return": float(returns.min()),
-        "max_return": float(returns.max()),
-        "fall_rate": float(fell.mean()),
-        "mean_length": float(lengths.mean()),
-        "mean_speed": float(distances.sum() / (lengths.sum() * TIMESTEP)),
-    }
-
-
 @dataclass(frozen=True)
 class Evaluation:
     """What a number of episodes say of a policy; `to_json` is the command's answer."""
@@ -119,17 +100,25 @@ class Evaluation:
         return float(self.returns.mean())
 
     def summary(self) -> dict[str, float]:
-        """Mean return and so on, by the names of `evaluate --json`."""
-        return summarise_episodes(
-            self.returns,
-            np.array([episode.length for episode in self.episodes]),
-            np.array([episode.fell for episode in self.episodes]),
-            np.array([episode.distance for episode in self.episodes]),
-        )
+        """Mean return and so on, by the names of `evaluate --json`.
+
+        The speed is that of all the episodes together, in m/s.
+        """
+        lengths = np.array([episode.length for episode in self.episodes])
+        distance = sum(episode.distance for episode in self.episodes)
+        return {
+            "mean_return": self.mean_return,
+            "std_return": float(self.returns.std()),
+            "min_return": float(self.returns.min()),
+            "max_return": float(self.returns.max()),
+            "fall_rate": float(np.mean([episode.fell for episode in self.episodes])),
+            "mean_length": float(lengths.mean()),
+            "mean_speed": float(distance / (lengths.sum() * TIMESTEP)),
+        }
 
     def gait(self) -> dict[str, Any]:
-        """Mean gait of the episodes, in plain types."""
-        return summarise([episode.gait for episode in self.episodes])
+        """Mean gait of the episodes that were recorded, in plain types."""
+        return summarise([episode.gait for episode in self.episodes if episode.gait is not None])
 
     def crossed(self) -> dict[str, float | None]:
         """Share of each kind of obstacle that was crossed, of those that a robot came near."""
@@ -166,42 +155,6 @@ class Evaluation:
         }
 
 
-def _run_one(
-    policy: tuple[bytes, bytes], statistics: Statistics, env_id: str, seed: int
-) -> Episode:
-    player = read_policy(*policy).with_statistics(statistics)
-    return run_episode(player, env_id, seed, keep_trajectory=False)
-
-
-read_policy = functools.lru_cache(maxsize=1)(policy_from_bytes)
-"""Once for all episodes of an evaluation."""
-
-
-def worker_pool(workers: int) -> ProcessPoolExecutor | None:
-    """Make processes for `evaluate`; None where one would be no faster than this process.
-
-    They are spawned when the first episode comes: a script needs the usual
-    `if __name__ == "__main__":` guard.
-    """
-    if workers < 2:
-        return None
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-
-
-def _start_worker() -> None:
-    torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A pool's process does not notice that its parent was killed: watch for it."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
 def evaluate(
     policy: Policy,
     env_id: str | None = None,
@@ -209,29 +162,24 @@ def evaluate(
     episodes: int = 100,
     seed: int = 0,
     statistics: Statistics = "saved",
-    executor: Executor | None = None,
-    progress: Callable[[Iterable[Episode], int], Iterable[Episode]] = lambda items, total: items,
+    progress: Callable[[Iterable[Played], int], Iterable[Played]] = lambda items, total: items,
 ) -> Evaluation:
     """Play `episodes` episodes seeded `seed`, `seed + 1`, ... and sum them up.
 
     They are played in `env_id`, by default the environment that the policy was trained in.
-
-    With an `executor` (see `worker_pool`) they are played in parallel, to the same result.
     `progress` may wrap the stream of episodes to show how far it is. Raises `UserError` for a
-    request that makes no sense, `RunFailedError` if a process dies.
+    request that makes no sense.
     """
     if episodes < 1:
         raise UserError(f"--episodes must be at least 1, not {episodes}")
     check_seed(seed)
     env_id = policy.env_id if env_id is None else env_id
-    check_env_id(env_id)
-    # Bytes, since multiprocessing would have torch move the policy that is being trained into
-    # shared memory, a file descriptor for each tensor and episode.
-    run_one = functools.partial(_run_one, policy_to_bytes(policy), statistics, env_id)
-    run_all = map if executor is None else executor.map
-    try:
-        with signals_held(signal.SIGINT):
-            stream = run_all(run_one, range(seed, seed + episodes))
-        return Evaluation(env_id, seed, list(progress(stream, episodes)))
-    except BrokenProcessPool:
-        raise RunFailedError("a process that plays episodes died: was it killed?") from None
+    rounds = -(-episodes // MAX_ROWS)
+    rows = -(-episodes // rounds)
+    engine = WarpEngine(env_id, rows, seed, autoreset=False)
+    with one_thread_an_operation(), closing(engine):
+        act = begin(policy.with_statistics(statistics))
+        seeds = range(seed, seed + episodes)
+        stream = play_episodes(act, engine, seeds, recorded=range(rows))
+        played = dict(progress(stream, episodes))
+    return Evaluation(env_id, seed, [played[number] for number in range(episodes)])

@@ -1,34 +1,32 @@
 """Which model of a run is the best, and whether the run may stop.
 
-An evaluator plays greedy episodes while a run trains: on the batched engine, in a fraction of a
-second, or in Gymnasium, in tens of seconds; both analyse the gait. What it returns steers the run
-and is never a score.
+An evaluator plays greedy episodes while a run trains. What it returns steers the run and is never
+a score.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from bipedal.config import TrainConfig
 from bipedal.engines.warp import WarpEngine
-from bipedal.evaluation.batched import play_episodes
-from bipedal.evaluation.gait import summarise
-from bipedal.evaluation.score import Evaluation, evaluate, worker_pool
+from bipedal.evaluation.episode import begin, play_episodes
+from bipedal.evaluation.score import Evaluation
 from bipedal.logs import Row
 from bipedal.policy import Policy
-from bipedal.processes import usable_cores
 from bipedal.seeds import CONFIRMATION_SEED, EVALUATION_SEED
 from bipedal.walker import HARDCORE_ID, REWARD_THRESHOLD
 
 CONFIRMATION_EPISODES = 384
 """Episodes that decide whether a run that looks solved is."""
 GAIT_EPISODES = 4
-"""Episodes of an evaluation on the batched engine whose gait is analysed."""
+"""Episodes of an evaluation whose gait is analysed."""
 GREEDY_GAINS = (1.0, 0.8, 0.65)
 """Candidates for the gain of the greedy policy, the factor on the actor's last layer.
 
@@ -49,89 +47,49 @@ class Result(NamedTuple):
     """Gain with which the greedy policy did best."""
 
 
-class Evaluator(Protocol):
+class Evaluator:
     """Plays greedy episodes with frozen statistics, on terrains no score is taken on."""
 
-    def evaluate(self, policy: Policy) -> Result:
-        """Play some episodes with every gain there is to try."""
-        ...
-
-    def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
-        """Play a part of the confirmation's episodes with the policy's own gain."""
-        ...
-
-    def close(self) -> None:
-        """Free threads and processes."""
-        ...
-
-
-class EngineEvaluator:
-    """Plays on the batched engine, all gains at once."""
-
-    def __init__(self, env_id: str, episodes: int) -> None:
-        """Make room for `episodes` episodes with each gain."""
+    def __init__(self, env_id: str, episodes: int, gains: Sequence[float] = GREEDY_GAINS) -> None:
+        """Make room for `episodes` episodes with each gain, which are played side by side."""
         self._env_id = env_id
-        self._gaits = min(GAIT_EPISODES, episodes)
-        self._engine = WarpEngine(env_id, episodes * len(GREEDY_GAINS), EVALUATION_SEED)
+        self._episodes = episodes
+        self._gains = gains
+        rows = episodes * len(gains)
+        self._engine = WarpEngine(env_id, rows, EVALUATION_SEED, autoreset=False)
 
     def evaluate(self, policy: Policy) -> Result:
-        """Play some episodes with every gain there is to try."""
-        played = play_episodes(
-            policy, self._engine, EVALUATION_SEED, GREEDY_GAINS, gaits=self._gaits
-        )
-        summaries = [episodes.summary() for episodes in played]
-        best = max(range(len(summaries)), key=lambda index: summaries[index]["mean_return"])
-        gain = GREEDY_GAINS[best]
+        """Play the same episodes with every gain there is to try."""
+        count = self._episodes
+        gain = torch.tensor(self._gains, dtype=torch.float64, device=policy.device)
+        act = begin(policy.share(), gain.repeat_interleave(count)[:, None])
+        seeds = [*range(EVALUATION_SEED, EVALUATION_SEED + count)] * len(self._gains)
+        recorded = [row for row in range(len(seeds)) if row % count < GAIT_EPISODES]
+        played = dict(play_episodes(act, self._engine, seeds, recorded=recorded))
+        evaluations = [
+            Evaluation(self._env_id, EVALUATION_SEED, [played[first + row] for row in range(count)])
+            for first in range(0, len(seeds), count)
+        ]
+        best = max(range(len(evaluations)), key=lambda index: evaluations[index].mean_return)
         row = {
-            **summaries[best],
-            **_crossed(self._env_id, played[best].crossings.rates()),
-            **_gait(summarise(played[best].gaits)),
-            "gain": gain,
+            **evaluations[best].summary(),
+            **_crossed(self._env_id, evaluations[best].crossed()),
+            **_gait(evaluations[best].gait()),
+            "gain": self._gains[best],
         }
-        return Result(row, summaries[best]["mean_return"], gain)
+        return Result(row, evaluations[best].mean_return, self._gains[best])
 
     def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
         """Play a part of the confirmation's episodes with the policy's own gain."""
-        seed = CONFIRMATION_SEED + part * self._engine.num_envs
-        return play_episodes(policy, self._engine, seed, (policy.gain,))[0].returns
+        count = self._engine.num_envs
+        first = CONFIRMATION_SEED + part * count
+        seeds = range(first, first + count)
+        played = dict(play_episodes(begin(policy.share()), self._engine, seeds))
+        return np.array([played[number].episodic_return for number in range(count)])
 
     def close(self) -> None:
         """End the engine's threads."""
         self._engine.close()
-
-
-class GymnasiumEvaluator:
-    """Plays in Gymnasium's own environment, with a gain of 1."""
-
-    def __init__(self, env_id: str, episodes: int) -> None:
-        """Make a process a core."""
-        self._env_id = env_id
-        self._episodes = episodes
-        self._pool = worker_pool(min(usable_cores(), episodes))
-
-    def evaluate(self, policy: Policy) -> Result:
-        """Play some episodes and analyse their gait."""
-        result = self._play(policy, EVALUATION_SEED)
-        row = {
-            **result.summary(),
-            **_crossed(self._env_id, result.crossed()),
-            **_gait(result.gait()),
-        }
-        return Result(row, result.mean_return, 1.0)
-
-    def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
-        """Play a part of the confirmation's episodes."""
-        return self._play(policy, CONFIRMATION_SEED + part * self._episodes).returns
-
-    def _play(self, policy: Policy, seed: int) -> Evaluation:
-        return evaluate(
-            policy, self._env_id, episodes=self._episodes, seed=seed, executor=self._pool
-        )
-
-    def close(self) -> None:
-        """End the processes."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
 
 
 def _gait(summary: Mapping[str, Any]) -> Row:
@@ -153,11 +111,14 @@ def _crossed(env_id: str, crossed: Mapping[str, float | None]) -> Row:
 
 
 def make_evaluator(config: TrainConfig) -> Evaluator | None:
-    """The evaluator of a run, on the engine that it trains on; None if it has no evaluations."""
+    """The evaluator of a run; None if it has no evaluations.
+
+    A run whose best model training decides has its policy judged as it trains: with a gain of 1.
+    """
     if config.evaluation_interval == 0:
         return None
-    kind = EngineEvaluator if config.engine == "warp" else GymnasiumEvaluator
-    return kind(config.env_id, config.evaluation_episodes)
+    gains = GREEDY_GAINS if config.best_by == "evaluation" else (1.0,)
+    return Evaluator(config.env_id, config.evaluation_episodes, gains)
 
 
 def is_confirmed(returns: npt.NDArray[np.float64], threshold: float) -> bool:
@@ -244,6 +205,6 @@ class Selection:
         self._parts = state["confirmation_parts"]
 
     def close(self) -> None:
-        """Free the evaluator's threads and processes."""
+        """End the evaluator's threads."""
         if self._evaluator is not None:
             self._evaluator.close()

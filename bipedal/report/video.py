@@ -1,4 +1,4 @@
-"""Record one episode of Gymnasium's environment as .mp4 or .gif, on a machine with no screen."""
+"""Record one episode as .mp4 or .gif, on a machine with no screen."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium
+import torch
 
-from bipedal.engines.reference import make_env
+from bipedal.engines.picture import take_picture
+from bipedal.engines.warp import WarpEngine
 from bipedal.errors import RunFailedError, UserError
-from bipedal.evaluation.episode import Act, begin
-from bipedal.evaluation.trajectory import Trajectory, TrajectoryRecorder
+from bipedal.evaluation.episode import Act, ActBatch, begin
+from bipedal.evaluation.recorder import Recorder
+from bipedal.evaluation.trajectory import Trajectory
 from bipedal.physics.constants import TIMESTEP
 from bipedal.policy import Policy
 from bipedal.rendering.canvas import Frame
-from bipedal.report.camera import Camera
-from bipedal.walker import check_seed
+from bipedal.walker import TIME_LIMITS, check_seed
 
 FPS = round(1 / TIMESTEP)
 """Frames per second: one frame for each timestep, so that the video plays in real time."""
@@ -72,7 +74,7 @@ def record_episode(
     max_seconds: float | None = None,
     progress: Callable[[Iterable[Frame], int], Iterable[Frame]] = lambda frames, total: frames,
 ) -> RecordedEpisode:
-    """Play one episode of a fresh environment, `reset(seed=seed)`, and write it as a video.
+    """Play one episode, that of `reset(seed=seed)`, and write it as a video.
 
     The suffix of `out` chooses the format: .mp4 (H.264, full size, 50 frames/s) or .gif (smaller,
     25 frames/s). Missing parent directories are created. `out` appears complete or not at all.
@@ -90,11 +92,11 @@ def record_episode(
     if max_seconds is not None and not max_seconds > 0:
         raise UserError(f"cannot record {max_seconds} s: the duration must be positive")
     check_seed(seed)
-    with make_env(env_id) as env:
-        limit = gymnasium.spec(env_id).max_episode_steps or 0
+    with closing(WarpEngine(env_id, 1, seed, autoreset=False)) as engine:
+        limit = TIME_LIMITS[env_id]
         if max_seconds is not None:
             limit = min(limit, max(1, round(min(max_seconds, limit) * FPS)))
-        take = _Take(begin(policy), env, seed)
+        take = _Take(begin(policy), engine)
         temporary = _temporary_beside(out)
         try:
             write(iter(progress(take.frames(limit), limit)), temporary)
@@ -109,26 +111,26 @@ def record_episode(
 class _Take:
     """One episode before the camera."""
 
-    def __init__(self, act: Act, env: gymnasium.Env[Any, Any], seed: int) -> None:
+    def __init__(self, act: ActBatch, engine: WarpEngine) -> None:
+        """The first episode of the engine's only environment."""
         self._act = act
-        self._env = env
-        self._observation, _ = env.reset(seed=seed)
-        self._recorder = TrajectoryRecorder(env)
-        self._camera = Camera(env)
+        self._engine = engine
         self.trajectory: Trajectory
         """Of all frames; there once they have all been taken."""
 
     def frames(self, limit: int) -> Iterator[Frame]:
         """Yield one frame after each timestep, at most `limit`."""
-        terminated = truncated = False
-        for _ in range(limit):
-            action = self._act(self._observation)
-            self._observation, reward, terminated, truncated, _ = self._env.step(action)
-            self._recorder.record(float(reward))
-            yield self._camera.take()
-            if terminated or truncated:
+        observation = self._engine.reset()
+        recorder = Recorder(self._engine, [0])
+        recorder.begin(0)
+        for number in range(1, limit + 1):
+            begun = torch.tensor([number == 1])
+            step = self._engine.step(self._act(observation, begun))
+            recorder.record(step)
+            yield take_picture(self._engine, 0, number)
+            if step.done:
                 break
-        self.trajectory = self._recorder.finish(terminated, truncated)
+        self.trajectory = recorder.finish(0)
 
 
 def _temporary_beside(out: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What trials have in common: train with PPO, score in Gymnasium, thin out the learning curve."""
+"""What trials have in common: train with PPO, score, thin out the learning curve."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def train_in(trial: Trial, config: TrainConfig, name: str = "run") -> Path:
 def score(
     model: Policy, env_id: str, episodes: int, statistics: Statistics = "saved"
 ) -> Evaluation:
-    """Greedy episodes in Gymnasium's own environment, in this process."""
+    """Score the greedy policy on the episodes that all studies share."""
     return evaluate(model, env_id, episodes=episodes, seed=FINAL_SEED, statistics=statistics)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 
 from bipedal.engines.reference import make_env
+from bipedal.engines.synchronise import read_terrain
 from bipedal.engines.warp import WarpEngine
 from bipedal.evaluation.obstacles import (
     NONE,
@@ -15,7 +17,6 @@ from bipedal.evaluation.obstacles import (
     count_crossings,
     find_obstacles,
     obstacle_at,
-    terrain_boxes,
 )
 from bipedal.physics.constants import TERRAIN_STEP
 
@@ -61,12 +62,13 @@ def test_crossings_are_counted_by_kind() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.reference
 def test_gymnasiums_own_terrain_has_obstacles_of_each_kind() -> None:
     kinds = []
     for seed in range(3):
         env = make_env("BipedalWalkerHardcore-v3")
         env.reset(seed=seed)
-        found = find_obstacles(terrain_boxes(env.unwrapped))
+        found = find_obstacles(read_terrain(env)[1])
         assert [o.left for o in found] == sorted(o.left for o in found)
         for obstacle in found:
             steps = (obstacle.right - obstacle.left) / S
@@ -79,7 +81,7 @@ def test_gymnasiums_own_terrain_has_obstacles_of_each_kind() -> None:
 def test_the_engines_terrain_has_them_too() -> None:
     engine = WarpEngine("BipedalWalkerHardcore-v3", 3, seed=1)
     engine.reset()
-    ways = [find_obstacles(boxes) for boxes in engine.boxes()]
+    ways = [find_obstacles(engine.terrain(row)[1]) for row in range(3)]
     assert len(ways) == 3
     assert {obstacle.kind for way in ways for obstacle in way} == set(Kind)
     engine.close()

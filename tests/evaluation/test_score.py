@@ -1,30 +1,22 @@
 import json
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from bipedal.checkpoint import load_model, save_model
 from bipedal.engines.reference import make_env
-from bipedal.errors import RunFailedError, UserError
+from bipedal.errors import UserError
 from bipedal.evaluation.episode import Act, run_episode
 from bipedal.evaluation.gait import GaitClass
-from bipedal.evaluation.score import (
-    Evaluation,
-    evaluate,
-    interquartile_mean,
-    mean_interval,
-    worker_pool,
-)
+from bipedal.evaluation.score import Evaluation, evaluate, interquartile_mean, mean_interval
 from bipedal.history import FrameStack
 from bipedal.networks import Activation, Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
@@ -35,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def heuristic() -> Act:
+    from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
+
     walker: Any = BipedalWalkerHeuristics()  # it has no types
     return lambda observation: walker.step_heuristic(observation).astype(np.float32)
 
@@ -51,6 +45,7 @@ def clumsy() -> Policy:
     return Policy(actor, Critic(24, hidden_sizes=(16, 16)), normalizer)
 
 
+@pytest.mark.reference
 def test_an_episode_is_gymnasiums_own_from_a_fresh_reset() -> None:
     episode = run_episode(heuristic(), "BipedalWalker-v3", seed=3)
     env, policy = make_env("BipedalWalker-v3"), heuristic()
@@ -65,6 +60,7 @@ def test_an_episode_is_gymnasiums_own_from_a_fresh_reset() -> None:
     assert episode.fell == (rewards[-1] == -100)
 
 
+@pytest.mark.reference
 def test_the_same_seed_is_the_same_episode_whatever_was_played_before() -> None:
     first = run_episode(heuristic(), "BipedalWalker-v3", seed=3)
     run_episode(heuristic(), "BipedalWalkerHardcore-v3", seed=9)
@@ -73,8 +69,10 @@ def test_the_same_seed_is_the_same_episode_whatever_was_played_before() -> None:
     )
 
 
+@pytest.mark.reference
 def test_the_heuristic_walks() -> None:
     episode = run_episode(heuristic(), "BipedalWalker-v3", seed=0)
+    assert episode.gait is not None
     assert episode.gait.gait_class == GaitClass.WALKING
     assert episode.gait.duty_factor == pytest.approx(0.53, abs=0.02)
     assert episode.gait.upper_contact_share == 0.0
@@ -88,13 +86,6 @@ def test_episode_i_is_seeded_with_seed_plus_i(clumsy: Policy) -> None:
     ]
     assert result.returns.tolist() == expected
     assert len(set(expected)) == 3
-
-
-def test_processes_change_nothing(clumsy: Policy) -> None:
-    alone = evaluate(clumsy, "BipedalWalker-v3", episodes=4, seed=5)
-    with two_workers() as pool:
-        together = evaluate(clumsy, "BipedalWalker-v3", episodes=4, seed=5, executor=pool)
-    assert alone.to_json() == together.to_json()
 
 
 def test_the_interquartile_mean_of_eight_values_by_hand() -> None:
@@ -140,27 +131,6 @@ def test_the_middle_half_and_the_share_of_solved_episodes(clumsy: Policy) -> Non
     assert answer["share_solved"] == 4 / 8
 
 
-def two_workers() -> ProcessPoolExecutor:
-    pool = worker_pool(2)
-    assert pool is not None
-    return pool
-
-
-def test_a_process_that_dies_is_reported(clumsy: Policy) -> None:
-    with two_workers() as pool:
-        pool.submit(int).result()
-        for process in list(pool._processes.values()):
-            process.kill()
-        with pytest.raises(RunFailedError, match="died"):
-            evaluate(clumsy, "BipedalWalker-v3", episodes=2, executor=pool)
-
-
-def test_evaluating_leaves_the_model_where_it_is(clumsy: Policy) -> None:
-    with two_workers() as pool:
-        evaluate(clumsy, "BipedalWalker-v3", episodes=2, executor=pool)
-    assert not any(parameter.is_shared() for parameter in clumsy.actor.parameters())
-
-
 def test_statistics_are_frozen(clumsy: Policy) -> None:
     before = clumsy.normalizer.mean.clone()
     evaluate(clumsy, "BipedalWalker-v3", episodes=1)
@@ -168,11 +138,11 @@ def test_statistics_are_frozen(clumsy: Policy) -> None:
 
 
 def test_saved_missing_and_fresh_statistics_are_three_policies(clumsy: Policy) -> None:
-    observation = make_env("BipedalWalker-v3").reset(seed=0)[0]
+    observation = np.linspace(-1.0, 1.0, 24, dtype=np.float32)
     saved, none, fresh = (clumsy.with_statistics(kind).act for kind in ("saved", "none", "fresh"))
     with torch.no_grad():
         raw: FloatArray = clumsy.actor(torch.from_numpy(observation)).numpy()
-    np.testing.assert_array_equal(none(observation), raw)
+    np.testing.assert_allclose(none(observation), raw, rtol=1e-5)
     assert not np.array_equal(saved(observation), raw)
     assert not np.array_equal(fresh(observation), raw)
 
@@ -201,12 +171,14 @@ def test_the_pretrained_walker_walks_and_needs_its_statistics() -> None:
     walker = load_model("pretrained:walker")
     episode = run_episode(walker.act, "BipedalWalker-v3", seed=0)
     assert episode.episodic_return > 300
+    assert episode.gait is not None
     assert episode.gait.gait_class in (GaitClass.WALKING, GaitClass.RUNNING)
     for statistics in ("none", "fresh"):
         blind = run_episode(walker.with_statistics(statistics), "BipedalWalker-v3", seed=0)
         assert blind.episodic_return < 100
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize(
     ("activation", "memory", "env_id"),
     [
@@ -232,7 +204,7 @@ def test_an_independent_script_finds_the_same_score(
         [sys.executable, str(script), str(path), "3"], check=True, capture_output=True, text=True
     )
     ours = evaluate(load_model(path), env_id, episodes=3).mean_return
-    assert float(answer.stdout) == pytest.approx(ours, abs=1e-6)
+    assert float(answer.stdout) == pytest.approx(ours, abs=1e-9)
 
 
 @pytest.mark.parametrize("n", [5, 6, 10, 30, 100, 1000])

@@ -1,7 +1,7 @@
-"""What steers a run: the same questions to both evaluators, and what is made of the answers."""
+"""What steers a run: what an evaluator finds, and what is made of it."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 import numpy as np
@@ -12,28 +12,22 @@ from bipedal.checkpoint import load_model
 from bipedal.config import TrainConfig
 from bipedal.evaluation import selection
 from bipedal.evaluation.gait import GaitClass
+from bipedal.evaluation.score import evaluate
 from bipedal.evaluation.selection import (
     GREEDY_GAINS,
-    EngineEvaluator,
     Evaluator,
-    GymnasiumEvaluator,
     Result,
     Selection,
     is_confirmed,
 )
 from bipedal.policy import Policy
+from bipedal.seeds import CONFIRMATION_SEED, EVALUATION_SEED
 from bipedal.walker import HARDCORE_ID, WALKER_ID
 
-EVALUATORS: dict[str, Callable[[str, int], Evaluator]] = {
-    "warp": EngineEvaluator,
-    "gymnasium": GymnasiumEvaluator,
-}
 
-
-@pytest.fixture(scope="module", params=EVALUATORS)
-def evaluator(request: pytest.FixtureRequest) -> Iterator[Evaluator]:
-    """Each kind with two episodes, made once: a process takes seconds to start."""
-    with closing(EVALUATORS[request.param](WALKER_ID, 2)) as ours:
+@pytest.fixture(scope="module")
+def evaluator() -> Iterator[Evaluator]:
+    with closing(Evaluator(WALKER_ID, 2)) as ours:
         yield ours
 
 
@@ -42,7 +36,7 @@ def walker() -> Policy:
     return load_model("pretrained:walker")
 
 
-def test_an_evaluation_tells_the_same_columns(evaluator: Evaluator, walker: Policy) -> None:
+def test_an_evaluation_tells_of_returns_and_gait(evaluator: Evaluator, walker: Policy) -> None:
     row, mean_return, gain = evaluator.evaluate(walker)
     assert row.keys() >= {
         "mean_return", "std_return", "min_return", "max_return", "fall_rate", "mean_length",
@@ -54,9 +48,8 @@ def test_an_evaluation_tells_the_same_columns(evaluator: Evaluator, walker: Poli
     assert 0.0 < float(row["gait/duty_factor"]) < 1.0
 
 
-@pytest.mark.parametrize("engine", EVALUATORS)
-def test_on_hardcore_it_tells_what_was_crossed(engine: str, walker: Policy) -> None:
-    with closing(EVALUATORS[engine](HARDCORE_ID, 4)) as ours:
+def test_on_hardcore_it_tells_what_was_crossed(walker: Policy) -> None:
+    with closing(Evaluator(HARDCORE_ID, 4)) as ours:
         row = ours.evaluate(walker).row
     shares = [float(row[f"crossed/{kind}"]) for kind in ("stump", "stairs", "pit")]
     assert all(share <= 1.0 for share in shares if share == share)  # NaN where none was met
@@ -68,7 +61,7 @@ def test_the_gain_that_does_best_is_found() -> None:
     strong = load_model("pretrained:walker")
     strong.gain = 2.5
     strong = strong.with_gain_in_weights()
-    with closing(EngineEvaluator(WALKER_ID, 16)) as ours:
+    with closing(Evaluator(WALKER_ID, 16)) as ours:
         row, _, gain = ours.evaluate(strong)
     assert gain == row["gain"] == min(GREEDY_GAINS)
 
@@ -84,7 +77,7 @@ def test_the_parts_of_a_confirmation_are_other_terrains(
 
 def test_a_confirmation_is_played_with_the_gain_of_the_policy() -> None:
     weak = load_model("pretrained:walker")
-    with closing(EngineEvaluator(WALKER_ID, 2)) as ours:
+    with closing(Evaluator(WALKER_ID, 2)) as ours:
         strong = ours.returns(weak, 0).tolist()
         weak.gain = 0.3
         assert ours.returns(weak, 0).tolist() != strong
@@ -180,6 +173,26 @@ def test_evaluations_come_at_their_interval_when_training_is_promising_and_at_th
         result = ours.evaluate(policy, iteration, training_return)
         assert (result is not None) == evaluates
         assert policy.gain == (0.8 if evaluates else 1.0)
+
+
+def test_what_it_finds_is_the_score_of_these_episodes(walker: Policy) -> None:
+    """With each gain the same episodes are played, and the best gain's are told."""
+    strong = walker.share()
+    strong.gain = 0.8
+    with closing(Evaluator(WALKER_ID, 2, (0.5, 0.8))) as ours:
+        _, mean_return, gain = ours.evaluate(walker)
+        assert gain == 0.8
+        assert mean_return == evaluate(strong, episodes=2, seed=EVALUATION_SEED).mean_return
+        confirmed = evaluate(strong, episodes=4, seed=CONFIRMATION_SEED + 4).returns.tolist()
+        assert ours.returns(strong, part=1).tolist() == confirmed
+
+
+def test_a_run_that_training_judges_is_evaluated_as_it_trains(walker: Policy) -> None:
+    config = config_with(best_by="training", evaluation_episodes=1)
+    evaluator = selection.make_evaluator(config)
+    assert evaluator is not None
+    with closing(evaluator):
+        assert evaluator.evaluate(walker).gain == 1.0
 
 
 def test_a_run_without_evaluations_has_no_evaluator() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium_camera import Camera
 
 from bipedal.checkpoint import load_model
 from bipedal.engines.reference import make_env
@@ -18,7 +19,6 @@ from bipedal.evaluation.episode import Act
 from bipedal.physics.constants import SCALE, START_X, START_Y, TERRAIN_HEIGHT, TERRAIN_LENGTH
 from bipedal.rendering import frame
 from bipedal.rendering.scene import Course, Scene
-from bipedal.report.camera import Camera
 from bipedal.walker import ENV_IDS
 
 MODELS = dict(zip(ENV_IDS, ("pretrained:walker", "pretrained:hardcore"), strict=True))

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from bipedal.engines.synchronise import read_terrain
 from bipedal.engines.warp import quiet_warp
-from bipedal.evaluation.obstacles import terrain_boxes
 from bipedal.rendering.canvas import Frame
 from bipedal.rendering.frame import draw
 from bipedal.rendering.scene import Course, Scene, Singles
@@ -33,7 +33,7 @@ def course_of(walker: Any) -> Course:
     """Read an unwrapped Gymnasium BipedalWalker, after a reset."""
     return Course(
         heights=np.array(walker.terrain_y, dtype=np.float64),
-        boxes=terrain_boxes(walker).astype(np.float32),
+        boxes=read_terrain(walker)[1],
         clouds=np.array([cloud for cloud, _, _ in walker.cloud_poly]),
     )
 
