@@ -21,8 +21,6 @@ Results are added to what the two tables hold of other contenders and seeds:
 from __future__ import annotations
 
 import argparse
-import contextlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -48,6 +46,7 @@ from bipedal.tables import read_table, write_table
 
 sys.path.insert(0, str(Path(__file__).parent))
 import peers
+from machine import installed_versions, processor
 
 ENV_ID = "BipedalWalker-v3"
 CONTENDERS = {
@@ -223,30 +222,12 @@ def main() -> None:
                     "timesteps": scored[-1]["timesteps"] if scored else 0,
                     "best": max((row["mean_return"] for row in scored), default=None),
                     "levels": levels_of(scored),
-                    "versions": installed_versions(),
+                    "versions": installed_versions(PACKAGES),
                 }
                 write_table(TABLE, rows)
                 SUMMARY.write_text(json.dumps(summary, indent=1) + "\n")
                 draw(rows)
                 print(json.dumps(summary["runs"][f"{name}-{seed}"]), flush=True)
-
-
-def processor() -> str:
-    """The processor's name, or at least its kind."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.machine()
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of the packages that matter, of those that are there."""
-    versions = {}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    return versions
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """What steps the walkers: our batched engine, Gymnasium's environments, and doors for others.
 
 `warp` is the batched engine, `gymnasium` the reference; `env`, `vector_env` and `stable_baselines`
-show the batched one to other libraries, and `registration` to `gymnasium.make`; `synchronise` reads
-a live Gymnasium environment.
+show the batched one to other libraries, and `registration` to `gymnasium.make`.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 import warp as wp
+from gymnasium_start import read_terrain, reset_overheard
 from numpy_engine import ArrayStep, NumpyEngine, assert_same, assert_types, play, random_actions
 
 from bipedal.engines.reference import make_env
-from bipedal.engines.synchronise import read_terrain, reset_overheard
 from bipedal.engines.warp import WarpEngine
 from bipedal.errors import UserError
 from bipedal.physics.blocks import step_each

@@ -3,10 +3,10 @@ from typing import Any
 import Box2D
 import numpy as np
 import pytest
+from gymnasium_start import read_terrain
 from kernels import Array, box_fractions, edge_fractions, lidar, make_ground
 
 from bipedal.engines.reference import make_env
-from bipedal.engines.synchronise import read_terrain
 from bipedal.walker import ENV_IDS
 
 

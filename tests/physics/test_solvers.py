@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium_start import read_terrain, reset_overheard
 from kernels import Array
 from numpy_engine import NumpyEngine
 
 from bipedal.engines.reference import make_env
-from bipedal.engines.synchronise import read_terrain, reset_overheard
 from bipedal.physics.constants import ANGULAR_SLOP, DT, TERRAIN_HEIGHT
 from bipedal.physics.robot import robot_arrays
 from bipedal.walker import ENV_IDS

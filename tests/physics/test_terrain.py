@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from gymnasium_start import read_terrain, reset_overheard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -15,7 +16,6 @@ from kernels import Array, make_ground
 from numpy_engine import NumpyEngine
 
 from bipedal.engines.reference import make_env
-from bipedal.engines.synchronise import read_terrain, reset_overheard
 from bipedal.errors import UserError
 from bipedal.physics.constants import TERRAIN_HEIGHT, TERRAIN_STARTPAD, TERRAIN_STEP
 from bipedal.physics.terrain import (
