@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from behaviours import BEHAVIOURS, Act, Behaviour, read_walkers
 from machine import describe_machine
+from tally import Tally
 
 from bipedal.conformance.answer import (
     Answer,
@@ -78,22 +79,6 @@ class Job(NamedTuple):
     behaviour: str
     seeds: Sequence[int]
     walkers: Path | None
-
-
-@dataclass
-class Tally:
-    """How many episodes and steps there were, and in how many every bit was the same."""
-
-    episodes: int = 0
-    steps: int = 0
-    identical_episodes: int = 0
-    identical_steps: int = 0
-    first_differences: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, other: Tally) -> None:
-        """Add another part of the same count."""
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
 
 
 def bodies_of(env: Any) -> FloatArray:
@@ -160,7 +145,7 @@ def play(job: Job) -> Tally:
                 difference = episode.compare(answers[row], bodies[row])
                 if difference or episode.over:
                     episode.env.close()
-                    count(tally, episode, difference)
+                    tally.count(episode.seed, episode.steps, difference)
                     del running[row]
             if not running:
                 return tally
@@ -168,25 +153,6 @@ def play(job: Job) -> Tally:
                 actions[row] = episode.act(episode.answer.observation)
                 episode.step(actions[row])
             answers = answers_of(engine.step(torch.from_numpy(actions)))
-
-
-def count(tally: Tally, episode: Episode, difference: Difference | None) -> None:
-    """Add an episode that ended, or was left at its first difference."""
-    tally.episodes += 1
-    tally.steps += episode.steps
-    if difference is None:
-        tally.identical_episodes += 1
-        tally.identical_steps += episode.steps
-        return
-    tally.identical_steps += max(episode.steps - 1, 0)
-    tally.first_differences.append(
-        {
-            "seed": episode.seed,
-            "step": episode.steps,
-            **asdict(difference),
-            "size": difference.size,
-        }
-    )
 
 
 def all_behaviours(walkers: Path | None) -> dict[str, Behaviour]:

@@ -186,6 +186,36 @@ def info(arguments: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
+class ConformanceArguments:
+    """Compare an environment with Gymnasium's walker, bit for bit, over recorded episodes.
+
+    Exit code 1 if a single bit differs.
+    """
+
+    env_id: Annotated[str, Positional("ENV_ID")]
+    """What gymnasium.make takes: NAME, or MODULE:NAME to import a module first."""
+    reference: Annotated[str | None, Metavar("ID")] = None
+    """Gymnasium's environment that it should equal, by default Hardcore if its name says so."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+
+def conformance(arguments: Sequence[str]) -> None:
+    """Compare an environment with the recorded episodes."""
+    args = _parse(ConformanceArguments, "conformance", arguments)
+    from bipedal.conformance.check import check_conformance
+    from bipedal.progress import track_items
+
+    verdict = check_conformance(
+        args.env_id, args.reference, progress=functools.partial(track_items, "comparing")
+    )
+    print(json.dumps(verdict.to_json(), allow_nan=False) if args.json else verdict)
+    complaint = verdict.complaint()
+    if complaint is not None:
+        raise RunFailedError(complaint)
+
+
+@dataclass(frozen=True)
 class StudyArguments:
     """Run an experiment over many seeds; writes its tables, figures and verdicts below --out."""
 
@@ -234,6 +264,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "record": record,
     "report": report,
     "info": info,
+    "conformance": conformance,
     "study": study,
 }
 
@@ -244,6 +275,7 @@ USAGE = """usage: bipedal COMMAND ...
   record MODEL --out FILE    make a video (.mp4 or .gif)
   report RUN                 make one HTML page of a run
   info MODEL                 say what is in a model's files
+  conformance ENV_ID         compare an environment with Gymnasium's, bit for bit
   study NAME                 put a claim to the test over many seeds
 
 MODEL is a .pth file, a run directory (its best model) or pretrained:NAME.

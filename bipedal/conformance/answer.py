@@ -46,10 +46,11 @@ def answer_of(outcome: Any) -> Answer:
 
 
 def answers_of(step: Step) -> list[Answer]:
-    """The answers of N environments on a CPU, as arrays that the engine's next step overwrites."""
+    """The answers of N environments, the caller's own."""
     columns = (step.final_observation, step.reward, step.terminated, step.truncated)
-    observation, *others = (column.numpy() for column in columns)
-    return [Answer(*row) for row in zip(observation, *(o.tolist() for o in others), strict=True)]
+    observation, *others = (column.numpy(force=True) for column in columns)
+    rows = zip(observation.copy(), *(other.tolist() for other in others), strict=True)
+    return [Answer(*row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class Difference:
 
     def __str__(self) -> str:
         """Say it so that even one bit shows."""
-        return f"{self.quantity} is {self.value!r} instead of {self.expected!r}"
+        numbers = f"{self.value!r} instead of {self.expected!r} (by {self.size:.2g})"
+        return f"{self.quantity} is {numbers}"
 
 
 def first_difference(answer: Answer, expected: Answer) -> Difference | None:

@@ -1,0 +1,47 @@
+"""The benchmarks that compare engines, in small."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bipedal.walker import ENV_IDS
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(tmp_path: Path, name: str, *arguments: str) -> Any:
+    out = tmp_path / "out.json"
+    command = [sys.executable, str(BENCHMARKS / name), *arguments, "--out", str(out)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return json.loads(out.read_text())
+
+
+def test_gpu_dry_run_compares_and_measures(tmp_path: Path) -> None:
+    report = run(tmp_path, "gpu.py", "--dry-run")
+    assert report["finished"] is True
+    assert [(row["env_id"], row["actions"]) for row in report["same_bits"]] == [
+        (env_id, kind) for kind in ("held", "policy") for env_id in ENV_IDS
+    ]
+    for row in report["same_bits"]:
+        assert row["episodes"] == row["identical_episodes"] == 2
+        assert row["steps"] == row["identical_steps"] > 50
+    assert [row["num_envs"] for row in report["speed"]] == [16] * 8 + [32] * 4
+    assert all(row["steps_per_second"] > 0 for row in report["speed"])
+
+
+def test_parity_counts_episodes_and_steps(tmp_path: Path) -> None:
+    pytest.importorskip("Box2D")
+    report = run(tmp_path, "parity.py", "--behaviours", "falling", "held", "--episodes", "2")
+    assert report["versions"]["box2d"]
+    for env_id in ENV_IDS:
+        counts = report[env_id]
+        assert counts.keys() == {"together", "falling", "held"}
+        assert counts["together"]["episodes"] == counts["together"]["identical_episodes"] == 4
+        assert counts["together"]["steps"] == counts["together"]["identical_steps"] > 200
+        assert counts["held"]["first_differences"] == []
