@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium_start import read_terrain
 
 from bipedal.engines.reference import make_env
-from bipedal.engines.synchronise import read_terrain
 from bipedal.evaluation.episode import Act
 from bipedal.evaluation.trajectory import Trajectory, make_trajectory
 from bipedal.physics.constants import TIMESTEP

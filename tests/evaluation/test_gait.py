@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gymnasium_start import read_terrain
 from numpy.typing import NDArray
 
 from bipedal.engines.reference import make_env
-from bipedal.engines.synchronise import read_terrain
 from bipedal.engines.warp import WarpEngine
 from bipedal.evaluation.gait import THRESHOLDS, Gait, GaitClass, analyse, classify, summarise
 from bipedal.evaluation.recorder import Recorder

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from gymnasium_start import read_terrain
 
 from bipedal.engines.reference import make_env
-from bipedal.engines.synchronise import read_terrain
 from bipedal.engines.warp import WarpEngine
 from bipedal.evaluation.obstacles import (
     NONE,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium_start import read_terrain
 
-from bipedal.engines.synchronise import read_terrain
 from bipedal.engines.warp import quiet_warp
 from bipedal.rendering.canvas import Frame
 from bipedal.rendering.frame import draw
