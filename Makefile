@@ -3,13 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test lint proofs parity lock pretrained pretrained-hardcore clean
+.PHONY: train test test-without-box2d lint proofs parity lock pretrained pretrained-hardcore clean
 
 train: $(VENV)/installed
 	$(BIN)/bipedal train
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# The same as where Box2D is not installed: what compares with Gymnasium's own walker is skipped.
+test-without-box2d: $(VENV)/installed-dev
+	mkdir -p build/without-box2d
+	echo 'raise ModuleNotFoundError("hidden for a test", name="Box2D")' > build/without-box2d/Box2D.py
+	PYTHONPATH=$(CURDIR)/build/without-box2d $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

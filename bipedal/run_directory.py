@@ -6,7 +6,7 @@ import contextlib
 import json
 import platform
 from collections.abc import Iterator
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -109,7 +109,7 @@ def _write_config(run_dir: Path, config: TrainConfig) -> None:
         "config": config_to_json(config),
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in RECORDED_PACKAGES},
+            **_installed_versions(),
         },
         "hardware": {
             "machine": platform.machine(),
@@ -119,3 +119,12 @@ def _write_config(run_dir: Path, config: TrainConfig) -> None:
         },
     }
     atomic_write((run_dir / "config.json", json.dumps(description, indent=2).encode()))
+
+
+def _installed_versions() -> dict[str, str]:
+    """Versions of `RECORDED_PACKAGES`; Box2D need not be there."""
+    versions = {}
+    for name in RECORDED_PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions

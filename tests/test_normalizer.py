@@ -56,6 +56,7 @@ def test_statistics_travel_in_the_state_dict() -> None:
     assert set(ObservationNormalizer((2,)).state_dict()) == {"mean", "var", "count"}
 
 
+@pytest.mark.reference
 def test_agrees_with_gymnasiums_own_wrapper() -> None:
     wrapped = gymnasium.wrappers.NormalizeObservation(make_env("BipedalWalker-v3"))
     plain = make_env("BipedalWalker-v3")
@@ -96,6 +97,7 @@ class TestRewardScaler:
         torch.testing.assert_close(result, expected[cut:])
         torch.testing.assert_close(parts.discounted_return, whole.discounted_return)
 
+    @pytest.mark.reference
     def test_one_timestep_at_a_time_agrees_with_gymnasiums_wrapper(self) -> None:
         env = gymnasium.wrappers.NormalizeReward(make_env("BipedalWalker-v3"), gamma=0.99)
         plain = make_env("BipedalWalker-v3")

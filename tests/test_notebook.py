@@ -31,6 +31,7 @@ def test_its_advice_can_be_followed() -> None:
     assert "ADDRESS" not in text
 
 
+@pytest.mark.reference
 def test_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any cell that raises fails this test (`CellExecutionError`)."""
     monkeypatch.setenv("BIPEDAL_TOTAL_TIMESTEPS", "16384")

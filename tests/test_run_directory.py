@@ -8,11 +8,12 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
 
+from bipedal import run_directory
 from bipedal.errors import UserError
 from bipedal.presets import DEFAULT
 from bipedal.run_directory import lock_run, prepare_run, read_run_config
@@ -88,6 +89,20 @@ def test_the_versions_that_decide_a_result_are_recorded(tmp_path: Path) -> None:
         "python", "bipedal", "torch", "gymnasium", "warp-lang", "box2d", "numpy",
     }  # fmt: skip
     assert versions["warp-lang"] == version("warp-lang")
+
+
+def test_a_package_that_is_not_installed_has_no_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(name: str) -> str:
+        if name == "box2d":
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(run_directory, "version", find)
+    prepare_run(tmp_path / "run", DEFAULT)
+    versions = json.loads((tmp_path / "run/config.json").read_text())["versions"]
+    assert "box2d" not in versions and "torch" in versions
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,6 @@ from bipedal.run_directory import prepare_run, read_run_config
 from bipedal.trainer import Progress, Trainer
 
 TOY = TrainConfig(
-    engine="gymnasium",
     total_timesteps=8 * 256,
     num_envs=4,
     rollout_steps=64,
@@ -250,7 +249,6 @@ class TestResume:
         config = replace(
             TOY,
             env_id="BipedalWalkerHardcore-v3",
-            engine="warp",
             rollout_steps=256,
             total_timesteps=8 * 1024,
             curriculum_share=0.8,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,13 +42,40 @@ def test_an_evaluation_is_the_same_the_second_time_and_on_all_cores(
     capsys: Captured, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ["evaluate", str(model_path), "--episodes", "2", "--json"]
-    monkeypatch.setattr("bipedal.engines.gymnasium.usable_cores", lambda: 1)
+    monkeypatch.setattr("bipedal.engines.warp.usable_cores", lambda: 1)
     assert cli.main(arguments) == 0
     alone = strict_json(capsys.readouterr().out)
     assert alone["episodes"] == 2
     done = run_bipedal(*arguments)
     assert done.returncode == 0
     assert strict_json(done.stdout) == alone
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("statistics", ["saved", "fresh"])
+def test_gymnasium_finds_the_same_returns(
+    capsys: Captured, model_path: Path, statistics: str
+) -> None:
+    arguments = ["--episodes", "3", "--statistics", statistics, "--reference", "--json"]
+    assert cli.main(["evaluate", str(model_path), *arguments]) == 0
+    found = strict_json(capsys.readouterr().out)["reference"]
+    assert found == {"episodes": 3, "identical": 3, "largest_difference": 0.0}
+
+
+def test_without_box2d_there_is_no_reference(
+    capsys: Captured, model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "Box2D", None)
+    for arguments in (
+        ["evaluate", model_path, "--reference"],
+        ["train", "--engine", "gymnasium", "--run-dir", "run"],
+    ):
+        says = assert_refused(capsys, *arguments)
+        assert "needs Box2D" in says and "pip install" in says
+    assert not Path("run").exists()
+    assert cli.main(["evaluate", str(model_path), "--episodes", "1"]) == 0
 
 
 def test_an_evaluation_may_be_read_by_people(capsys: Captured, model_path: Path) -> None:

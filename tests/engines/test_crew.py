@@ -134,7 +134,9 @@ def make_gymnasium() -> VectorEngine:
     return GymnasiumEngine(WALKER_ID, 4, 3, workers=2)
 
 
-@pytest.mark.parametrize("make", [make_warp, make_gymnasium])
+@pytest.mark.parametrize(
+    "make", [make_warp, pytest.param(make_gymnasium, marks=pytest.mark.reference)]
+)
 def test_after_interrupts_every_environment_has_taken_the_same_steps(
     make: Callable[[], VectorEngine],
 ) -> None:

@@ -13,6 +13,8 @@ from bipedal.errors import RunFailedError, UserError
 from bipedal.physics.constants import FALL_REWARD
 from bipedal.walker import ENV_IDS, FloatArray
 
+pytestmark = pytest.mark.reference
+
 
 @contextmanager
 def made(

@@ -114,6 +114,7 @@ class TestEpisodes:
         assert not any(step.terminated[0] for step in steps)
         assert not np.array_equal(steps[4].observation, steps[4].final_observation)
 
+    @pytest.mark.reference
     def test_time_limits_are_gymnasiums(self, make_engine: EngineMaker) -> None:
         for env_id, limit in zip(ENV_IDS, (1600, 2000), strict=True):
             assert make_env(env_id).spec.max_episode_steps == limit  # type: ignore[union-attr]
@@ -328,6 +329,7 @@ class TestSnapshots:
                 engine.restore(wrong)
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("env_id", ENV_IDS)
 class TestAsGymnasiumStarts:
     """On the same terrain, with the same push."""
@@ -404,6 +406,7 @@ class TestWhatOneSees:
         engine.step(np.zeros((8, 4), np.float32))
         np.testing.assert_array_equal(engine.joint_torques(), 0)
 
+    @pytest.mark.reference
     def test_poses_are_of_the_bodies_in_gymnasiums_order(self, make_engine: EngineMaker) -> None:
         engine = make_engine(num_envs=1)
         env: Any = make_env(ENV_IDS[0])

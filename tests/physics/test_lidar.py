@@ -1,6 +1,5 @@
 from typing import Any
 
-import Box2D
 import numpy as np
 import pytest
 from gymnasium_start import read_terrain
@@ -8,6 +7,8 @@ from kernels import Array, box_fractions, edge_fractions, lidar, make_ground
 
 from bipedal.engines.reference import make_env
 from bipedal.walker import ENV_IDS
+
+Box2D = pytest.importorskip("Box2D")
 
 
 class TestRayAndEdge:

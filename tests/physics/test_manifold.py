@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import Box2D
 import numpy as np
 import pytest
-from gymnasium.envs.box2d.bipedal_walker import HULL_FD, LOWER_FD
 from kernels import Array, collide, make_ground
 
 from bipedal.physics.constants import HULL, LOWER_0, MAX_BOXES, TERRAIN_STEP
 from bipedal.physics.robot import robot_arrays
+
+Box2D = pytest.importorskip("Box2D")
+from gymnasium.envs.box2d.bipedal_walker import HULL_FD, LOWER_FD  # noqa: E402
 
 HALF_WIDTH, HALF_HEIGHT = 0.4 * 8 / 30, 17 / 30
 """Of a lower leg."""

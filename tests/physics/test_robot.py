@@ -11,6 +11,8 @@ import pytest
 
 from bipedal.physics.robot import Floats, centroid_of, mass_properties, robot_arrays, side_normals
 
+pytestmark = pytest.mark.reference
+
 ROBOT = robot_arrays()
 BODIES = range(5)
 

@@ -112,6 +112,7 @@ def test_a_joint_pressed_against_its_limit_stays_there(standing: NumpyEngine) ->
     assert standing.walkers.joint.numpy()["at_limit"][0].tolist() == [-1, 1, 1, 1]
 
 
+@pytest.mark.reference
 def test_half_a_second_at_rest_is_sleep_as_in_gymnasium(make_engine: EngineMaker) -> None:
     """Orders to the motors wake a robot, so it is stopped dead once every 25 steps."""
     n = 8

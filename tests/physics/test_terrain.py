@@ -281,6 +281,7 @@ def assert_same_start(ours: Start, theirs: Start) -> None:
 class TestGymnasiums:
     """Heights, boxes, clouds and push of `reset(seed=...)`, bit for bit."""
 
+    @pytest.mark.reference
     @pytest.mark.parametrize(
         "seeds",
         [range(300), range(2**63 - 20, 2**63), pytest.param(range(10_000), marks=pytest.mark.slow)],
@@ -294,6 +295,7 @@ class TestGymnasiums:
             starts.seed(seed)
             assert_same_start(start_of(engine, row), starts.next())
 
+    @pytest.mark.reference
     def test_later_episodes(self, make_engine: EngineMaker, env_id: str) -> None:
         engine = make_engine(env_id, 20, 3)
         starts = [Starts(env_id) for _ in range(20)]
@@ -307,6 +309,7 @@ class TestGymnasiums:
             for row, one in enumerate(starts):
                 assert_same_start(start_of(engine, row), one.next())
 
+    @pytest.mark.reference
     def test_the_episode_after_a_fall(self, make_engine: EngineMaker, env_id: str) -> None:
         engine = make_engine(env_id, 4, 11)
         engine.reset()
@@ -321,6 +324,7 @@ class TestGymnasiums:
         starts.next()
         assert_same_start(start_of(engine, row), starts.next())
 
+    @pytest.mark.reference
     def test_without_box2ds_world_it_draws_the_same(
         self, make_engine: EngineMaker, env_id: str
     ) -> None:

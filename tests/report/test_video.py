@@ -54,6 +54,7 @@ def test_mp4_has_one_frame_a_timestep_in_real_time(tmp_path: Path) -> None:
     assert (meta["codec"], meta["pix_fmt"][:7]) == ("h264", "yuv420p")
 
 
+@pytest.mark.reference
 def test_mp4_shows_what_the_environment_draws(tmp_path: Path) -> None:
     path = record_episode(sway, ENV_ID, 3, tmp_path / "walk.mp4", 0.2).path
     env = make_env(ENV_ID, render_mode="rgb_array")
@@ -68,6 +69,7 @@ def test_mp4_shows_what_the_environment_draws(tmp_path: Path) -> None:
     env.close()
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("name", ["walk.mp4", "walk.gif"])
 def test_encodes_the_frames_of_gymnasium(tmp_path: Path, name: str) -> None:
     frames: list[Frame] = []
@@ -86,6 +88,7 @@ def test_encodes_the_frames_of_gymnasium(tmp_path: Path, name: str) -> None:
     assert len(frames) == 10
 
 
+@pytest.mark.reference
 def test_plays_the_seeded_episode_to_its_end(tmp_path: Path) -> None:
     episode = record_episode(sway, ENV_ID, 5, tmp_path / "walk.mp4")
     assert episode.trajectory.terminated
