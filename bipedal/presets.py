@@ -13,7 +13,6 @@ from bipedal.walker import HARDCORE_ID
 SEED = TrainConfig(
     preset="seed",
     total_timesteps=1_500 * 2_048,
-    engine="gymnasium",
     seed=9,
     num_envs=1,
     rollout_steps=2_048,

@@ -43,7 +43,7 @@ def test_the_seed_preset_has_the_numbers_of_the_notebook() -> None:
     assert dataclasses.asdict(get_preset("seed")) == {
         "preset": "seed",
         "env_id": "BipedalWalker-v3",
-        "engine": "gymnasium",
+        "engine": "warp",
         "total_timesteps": 3_072_000,
         "seed": 9,
         "init_from": None,

@@ -48,7 +48,7 @@ class Recorder:
         self._engine = engine
         self._rows = np.array(rows, dtype=np.intp)
         self._place = {row: place for place, row in enumerate(rows)}
-        self._frames = np.empty((len(rows), TIME_LIMITS[engine.env_id]), dtype=_FRAME)
+        self._frames = np.empty((TIME_LIMITS[engine.env_id], len(rows)), dtype=_FRAME)
         self._length = np.zeros(len(rows), dtype=np.intp)
         self._noting = np.zeros(len(rows), dtype=np.bool_)
         self._beginnings: dict[int, tuple[Floats, Floats, float]] = {}
@@ -83,13 +83,13 @@ class Recorder:
             frames[name] = values
         for name in ("reward", "terminated", "truncated", "fell"):
             frames[name] = getattr(step, name).cpu().numpy()[rows]
-        self._frames[places, self._length[places]] = frames
+        self._frames[self._length[places], places] = frames
         self._length[places] += 1
 
     def finish(self, row: int) -> Trajectory:
         """The environment's episode so far; ends its notes. `ValueError` if it has no timestep."""
         place = self._place[row]
-        noted = self._frames[place, : self._length[place]]
+        noted = self._frames[: self._length[place], place]
         if not len(noted):
             raise ValueError("a trajectory needs at least one recorded timestep")
         self._noting[place] = False
