@@ -156,10 +156,7 @@ def test_a_damaged_state_cannot_be_resumed(capsys: Captured, run: Path, contents
     )
 
 
-def test_a_run_is_trained_scored_and_gone_on_with(
-    capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session, "usable_cores", lambda: 1)
+def test_a_run_is_trained_scored_and_gone_on_with(capsys: Captured) -> None:
     # A name that rich would take for markup and an emoji.
     where = Path("[/bold] :smile: run")
     options = [

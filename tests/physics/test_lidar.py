@@ -57,7 +57,7 @@ class TestRayAndBox:
         assert hit == pytest.approx(fraction)
 
 
-class _Nearest(Box2D.b2RayCastCallback):  # type: ignore[misc]
+class _Nearest(Box2D.b2RayCastCallback):  # type: ignore[misc, name-defined]
     """What Gymnasium's lidar listens to."""
 
     fraction = 1.0
