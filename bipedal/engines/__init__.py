@@ -39,7 +39,7 @@ def make_vec(
     `WalkerVectorEnv`: autoreset_mode, render_mode, device, threads. Raises `UserError` for an
     unknown `env_id`.
     """
-    import gymnasium
+    import gymnasium  # not above: there the name soon stands for the module of that name here
 
     check_env_id(env_id)
     return gymnasium.make_vec(f"bipedal/{env_id}", num_envs, **options)

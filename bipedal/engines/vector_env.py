@@ -95,9 +95,12 @@ class WalkerVectorEnv(VectorEnv[FloatArray, npt.ArrayLike, npt.NDArray[Any]]):
         long as an environment has had none, its episodes are any. `options["reset_mask"]` (N,) bool
         says where to begin one, everywhere by default. Returns the observations (N, 24) of all
         environments and an empty dictionary. Raises `UserError` for a list of another length, for
-        a seed that is not from 0 to 2^63 - 1 and for a mask that is none.
+        a seed that is not from 0 to 2^63 - 1 and for a mask that is none, and `ResetNeeded` if the
+        first reset leaves environments out.
         """
         mask = self._mask_of(options or {})
+        if not self.engine.started and not mask.all():
+            raise ResetNeeded("the first reset must begin an episode in every environment")
         rows = np.flatnonzero(mask).tolist()
         seeds = self._seeds_of(seed)
         seeded = {row: one for row in rows if (one := seeds[row]) is not None}

@@ -166,11 +166,13 @@ def test_a_first_reset_without_a_seed_takes_any(envs: WalkerVectorEnv) -> None:
 
 
 def test_a_masked_reset_leaves_the_others_alone(envs: WalkerVectorEnv) -> None:
+    mask = np.array([False, True, False, True])
+    options = {"reset_mask": mask}
+    with pytest.raises(ResetNeeded, match="first reset"):
+        envs.reset(options=options)
     begun, _ = envs.reset(seed=5)
     for actions in random_actions(5):
         seen = envs.step(actions)[0]
-    mask = np.array([False, True, False, True])
-    options = {"reset_mask": mask}
     masked, _ = envs.reset(seed=[0, 6, 0, 8], options=options)
     np.testing.assert_array_equal(masked, np.where(mask[:, None], begun, seen))
     assert options == {"reset_mask": mask}
