@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test test-without-box2d lint proofs parity lock pretrained pretrained-hardcore clean
+.PHONY: train test test-without-box2d lint proofs parity conformance-data lock pretrained \
+	pretrained-hardcore clean
 
 train: $(VENV)/installed
 	$(BIN)/bipedal train
@@ -26,9 +27,14 @@ lint: $(VENV)/installed-dev
 proofs: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow
 
-# The engine's proof of parity with Gymnasium: about 25 minutes. Writes results/parity*.
+# Whole episodes in the engine and in Gymnasium, bit for bit: about half an hour on two cores.
+# Writes results/parity.json.
 parity: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/parity.py
+
+# Record from Gymnasium the episodes that `bipedal conformance` plays: a few minutes.
+conformance-data: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/conformance_data.py
 
 # Write down the versions in .venv. A local label (+cpu) names a build that others may not have.
 lock: $(VENV)/installed-dev

@@ -18,7 +18,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def run(tmp_path: Path, name: str, *arguments: str) -> Any:
     out = tmp_path / "out.json"
     command = [sys.executable, str(BENCHMARKS / name), *arguments, "--out", str(out)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    subprocess.run(command, check=True, capture_output=True, timeout=600)
     return json.loads(out.read_text())
 
 
