@@ -52,7 +52,7 @@ class Recording:
 
 
 def digest_of(answers: Iterable[Answer]) -> bytes:
-    """A digest of every bit of an episode's answers, from that to the reset on."""
+    """A digest of every bit of an episode's answers, that to the reset first."""
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     for answer in answers:
         digest.update(answer.to_bytes())

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bipedal.conformance.answer import Difference
 from bipedal.walker import ENV_IDS
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -20,6 +21,22 @@ def run(tmp_path: Path, name: str, *arguments: str) -> Any:
     command = [sys.executable, str(BENCHMARKS / name), *arguments, "--out", str(out)]
     subprocess.run(command, check=True, capture_output=True, timeout=600)
     return json.loads(out.read_text())
+
+
+def test_a_difference_counts_against_its_step_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from tally import Tally
+
+    tally, other = Tally(), Tally()
+    tally.count(3, 100, None)
+    other.count(4, 50, Difference("reward", 1.0, 1.5))
+    other.count(5, 0, Difference("hull angle", 0.0, -0.0))
+    tally.add(other)
+    assert (tally.episodes, tally.identical_episodes) == (3, 1)
+    assert (tally.steps, tally.identical_steps) == (150, 149)
+    assert tally.first_differences[0] == {
+        "seed": 4, "step": 50, "quantity": "reward", "value": 1.0, "expected": 1.5, "size": 0.5,
+    }  # fmt: skip
 
 
 def test_gpu_dry_run_compares_and_measures(tmp_path: Path) -> None:
