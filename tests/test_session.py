@@ -98,17 +98,6 @@ def test_a_signal_while_environments_start(tmp_path: Path, number: int) -> None:
     assert_stopped_cleanly(process)
 
 
-@starts_processes
-def test_an_interrupt_while_evaluators_start(tmp_path: Path) -> None:
-    """Likewise for the processes of a greedy evaluation, here after every iteration."""
-    evaluate = ["--evaluation-interval", "1", "--evaluation-episodes", "2"]
-    gymnasium = ["--engine", "gymnasium"]
-    process = start(tmp_path / "run", "--total-timesteps", "1000000", *TOY, *gymnasium, *evaluate)
-    wait_for_children(process.pid, 4)  # the helper, two workers, the first evaluator
-    os.killpg(process.pid, signal.SIGINT)
-    assert_stopped_cleanly(process)
-
-
 def wait_for_children(pid: int, count: int) -> None:
     deadline = time.monotonic() + 60
     while len(children(pid)) < count:

@@ -476,7 +476,7 @@ def test_ctrl_c_ends_a_study_and_its_trials(here: Path) -> None:
     while not list(folder.glob("*/*/run/config.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=90)
     assert process.returncode == 130
     assert said.splitlines()[-1] == "bipedal: interrupted"
     wait_until_no_trial_runs(here)
