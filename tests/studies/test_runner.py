@@ -469,8 +469,10 @@ def test_a_trial_takes_what_it_started_with_it(here: Path) -> None:
 
 def test_ctrl_c_ends_a_study_and_its_trials(here: Path) -> None:
     process = subprocess.Popen(
-        study_command("--seeds", "1"), stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        study_command("--seeds", "1"), stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # A shell starts background jobs with SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     folder = Path("runs/studies/kneeling/trials")
     deadline = time.monotonic() + 120
     while not list(folder.glob("*/*/run/config.json")) and time.monotonic() < deadline:
