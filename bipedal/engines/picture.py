@@ -10,7 +10,7 @@ import numpy as np
 from bipedal.engines.warp import WarpEngine
 from bipedal.errors import UserError
 from bipedal.physics.constants import HULL, LIDAR_RANGE, LIDAR_RAYS, NUM_BODIES
-from bipedal.physics.robot import robot_arrays
+from bipedal.physics.robot import origins_of, robot_arrays, rotate
 from bipedal.physics.terrain import make_clouds
 from bipedal.rendering.canvas import Frame
 from bipedal.rendering.frame import draw
@@ -41,34 +41,24 @@ def scene_of(engine: WarpEngine, row: int, frame_number: int) -> Scene:
 
     A terrain from `set_start` has no clouds of its own and gets any.
     """
-    ground, walkers = engine.ground, engine.walkers
-    course = Course(
-        heights=ground.height.numpy()[row].copy(),
-        boxes=ground.box.numpy()[row, : ground.box_count.numpy()[row]].copy(),
-        clouds=np.array([outline for outline, _, _ in make_clouds(walkers.generator.numpy()[row])]),
-    )
-    body = walkers.body.numpy()[row]
-    center, rotation = body["center"], body["rotation"]
-    origin = center - _rotate(rotation, _ROBOT["local_center"])
+    heights, boxes = engine.terrain(row)
+    clouds = make_clouds(engine.walkers.generator.numpy()[row])
+    course = Course(heights, boxes, np.array([outline for outline, _, _ in clouds]))
+    moving = engine.kinematics([row])
+    rotation = moving.rotation[0]
+    origin = origins_of(moving.center[0], rotation)
     reading = engine.observation[row, -LIDAR_RAYS:].cpu().numpy()
     return Scene(
         course=course,
         hull=origin[HULL],
         outlines=tuple(
-            _rotate(rotation[part], _ROBOT["vertices"][part, : _ROBOT["vertex_count"][part]])
+            rotate(rotation[part], _ROBOT["vertices"][part, : _ROBOT["vertex_count"][part]])
             + origin[part]
             for part in range(NUM_BODIES)
         ),
         lidar=_beam_ends(origin[HULL], reading),
         frame_number=frame_number,
     )
-
-
-def _rotate(rotation: Singles, points: Singles) -> Singles:
-    """Turn points (..., 2) by rotations (..., 2) of cosine and sine, rounded as Box2D does."""
-    (cosine, sine), (x, y) = np.moveaxis(rotation, -1, 0), np.moveaxis(points, -1, 0)
-    turned: Singles = np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=-1)
-    return turned
 
 
 def _beam_ends(hull: Singles, reading: Singles) -> Doubles:

@@ -434,8 +434,9 @@ class WarpEngine:
 
     def _record_launches(self, threads: int) -> dict[bool, list[Callable[[], None]]]:
         """The kernel launches of a step (False) and of a reset (True), one a thread."""
-        common = [self._robot, self.ground, self.walkers, self._difficulty, self._rules]
-        common.append(self._scratch)
+        common = [
+            self._robot, self.ground, self.walkers, self._difficulty, self._rules, self._scratch,
+        ]  # fmt: skip
         exchanged = [self._actions, self._outcome]
         if not self._on_cpu:
             return {

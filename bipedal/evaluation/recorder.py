@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bipedal.engines.warp import WarpEngine
 from bipedal.evaluation.trajectory import Floats, Trajectory, make_trajectory
 from bipedal.physics.constants import HULL, LOWER_0, LOWER_1, TERRAIN_STEP, UPPER_0, UPPER_1
-from bipedal.physics.robot import robot_arrays
+from bipedal.physics.robot import origins_of, robot_arrays
 from bipedal.walker import TIME_LIMITS, Step
 
 LEGS = [LOWER_0, LOWER_1, UPPER_0, UPPER_1]
@@ -53,7 +53,6 @@ class Recorder:
         self._noting = np.zeros(len(rows), dtype=np.bool_)
         self._beginnings: dict[int, tuple[Floats, Floats, float]] = {}
         robot = robot_arrays()
-        self._local_center = robot["local_center"]
         self._joint_bodies = robot["body_a"], robot["body_b"]
         self._reference_angle = robot["reference_angle"]
 
@@ -69,7 +68,7 @@ class Recorder:
         height, boxes = self._engine.terrain(row)
         line = np.stack([np.arange(len(height)) * TERRAIN_STEP, height])
         start = self._engine.kinematics([row])
-        start_x = float(self._origins(start.center, start.rotation)[0, HULL, 0])
+        start_x = float(origins_of(start.center, start.rotation)[0, HULL, 0])
         self._beginnings[row] = line, boxes.astype(np.float64), start_x
 
     def record(self, step: Step) -> None:
@@ -110,7 +109,7 @@ class Recorder:
         """Rows (T, 24) as `make_trajectory` takes them."""
         first, second = self._joint_bodies
         angle, spin = noted["angle"], noted["spin"]
-        origin = self._origins(noted["center"], noted["rotation"])
+        origin = origins_of(noted["center"], noted["rotation"])
         return np.column_stack(
             [
                 origin[:, HULL],
@@ -126,14 +125,3 @@ class Recorder:
                 noted["reward"],
             ]
         )
-
-    def _origins(
-        self, center: npt.NDArray[np.float32], rotation: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float32]:
-        """Origins of the bodies (T, 5, 2) in m, from their centres of mass and rotations."""
-        cos, sin = rotation[..., 0], rotation[..., 1]
-        x, y = self._local_center[:, 0], self._local_center[:, 1]
-        origins: npt.NDArray[np.float32] = center - np.stack(
-            [cos * x - sin * y, sin * x + cos * y], axis=-1
-        )
-        return origins

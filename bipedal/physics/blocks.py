@@ -15,16 +15,17 @@ import warp as wp
 from bipedal.physics.constants import (
     LOWER_0,
     LOWER_1,
+    MODULE_OPTIONS,
     NUM_JOINTS,
     POSITION_ITERATIONS,
     POSITION_STAGES,
 )
-from bipedal.physics.constraints import keep_places, keep_velocities
+from bipedal.physics.constraints import keep_places, keep_velocities, move
 from bipedal.physics.lanes import LANES
 from bipedal.physics.position import solve_positions
 from bipedal.physics.rules import Outcome, Rules
 from bipedal.physics.state import Ground, Robot, Walkers
-from bipedal.physics.step import Scratch, begin, end, move, set_up
+from bipedal.physics.step import Scratch, begin, end, set_up
 from bipedal.physics.velocity import limit_of, solve_velocities
 from bipedal.physics.workspace import (
     B,
@@ -42,9 +43,7 @@ from bipedal.physics.workspace import (
 # a call would pass each vector through memory. Warp's default flags would keep LLVM from using
 # vectors.
 OPTIONS = {
-    "enable_backward": False,
-    "fuse_fp": False,
-    "max_unroll": 1,
+    **MODULE_OPTIONS,
     "cpu_compiler_flags": "-march=native -mprefer-vector-width=512 -mllvm=-inline-threshold=9000",
 }
 
@@ -201,9 +200,7 @@ def move_block(
 ):
     """`move` for the environments of a block, in the same columns."""
     for column in range(first, first + filled):
-        env = scratch.order[column]
-        scratch.row_of[column] = env
-        move(robot, walkers, floats, env, column_start(column))
+        move(robot, walkers, floats, scratch.row_of[column], column_start(column))
 
 
 @wp.func

@@ -14,6 +14,7 @@ from bipedal.physics.constants import (
     FAT_MARGIN,
     FAT_MULTIPLIER,
     MAX_BOXES,
+    MODULE_OPTIONS,
     NUM_BODIES,
     POLYGON_RADIUS,
     TERRAIN_LENGTH,
@@ -28,9 +29,9 @@ from bipedal.physics.contacts import (
     update_contact,
 )
 from bipedal.physics.geometry import Pose, pose_at, to_world
-from bipedal.physics.state import Ground, Robot, Walkers
+from bipedal.physics.state import Ground, Robot, Walkers, is_in
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+wp.set_module_options(MODULE_OPTIONS)
 
 
 @wp.func
@@ -161,7 +162,7 @@ def find_new_contacts(ground: Ground, walkers: Walkers, env: int, moved: int) ->
     left = float(1.0e30)
     right = float(-1.0e30)
     for body in range(NUM_BODIES):
-        if (moved >> body) & 1 == 1:
+        if is_in(moved, body):
             fat = walkers.body[env, body].fat_box
             left = wp.min(left, fat[0])
             right = wp.max(right, fat[2])
@@ -184,7 +185,7 @@ def pair_with(ground: Ground, walkers: Walkers, env: int, moved: int, piece: int
     bounds = ground_fat_box(ground, env, piece)
     found = int(0)
     for body in range(NUM_BODIES):
-        near = (moved >> body) & 1 == 1 and overlap(walkers.body[env, body].fat_box, bounds)
+        near = is_in(moved, body) and overlap(walkers.body[env, body].fat_box, bounds)
         if near and add_contact(walkers, env, body, piece):
             found = found | (1 << body)
     return found

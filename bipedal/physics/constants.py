@@ -135,6 +135,11 @@ MAX_SUB_STEPS, MAX_IMPACT_ITERATIONS, MAX_ROOT_ITERATIONS, MAX_PUSH_BACKS = 8, 2
 MAX_DISTANCE_ITERATIONS = 20
 FLOAT_EPSILON = float(np.finfo(np.float32).eps)
 
+# How Warp compiles the physics --------------------------------------------------------------------
+
+MODULE_OPTIONS = {"enable_backward": False, "max_unroll": 1, "fuse_fp": False}
+"""Of all modules of Warp functions. A fused multiply-add rounds once where Box2D rounds twice."""
+
 # Our own bounds --------------------------------------------------------------------------------
 
 MAX_CONTACTS = 40

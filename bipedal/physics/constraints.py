@@ -5,7 +5,15 @@ from __future__ import annotations
 import warp as wp
 
 from bipedal.physics.broadphase import Sweep
-from bipedal.physics.constants import DT, GRAVITY, HULL, MAX_TOUCHING, NUM_BODIES, NUM_JOINTS
+from bipedal.physics.constants import (
+    DT,
+    GRAVITY,
+    HULL,
+    MAX_TOUCHING,
+    MODULE_OPTIONS,
+    NUM_BODIES,
+    NUM_JOINTS,
+)
 from bipedal.physics.contacts import body_pose
 from bipedal.physics.impact import place
 from bipedal.physics.position import Motion, integrate, prepare_push
@@ -28,7 +36,7 @@ from bipedal.physics.workspace import (
     velocity_of,
 )
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1, "fuse_fp": False})
+wp.set_module_options(MODULE_OPTIONS)
 
 _BodyCounts = wp.types.vector(length=NUM_BODIES, dtype=wp.int32)
 _Joints = wp.types.vector(length=NUM_JOINTS, dtype=wp.int32)
@@ -144,10 +152,11 @@ def keep_velocities(walkers: Walkers, workspace: Floats, env: int, column: int):
 
 
 @wp.func
-def write_position_constraints(
-    robot: Robot, walkers: Walkers, workspace: Floats, env: int, column: int
-):
-    """Integrate the positions, and write a column before the position iterations."""
+def move(robot: Robot, walkers: Walkers, workspace: Floats, env: int, column: int):
+    """Integrate the positions and write the position constraints into the same column.
+
+    Which limits the joints are at has stood there since the velocity constraints.
+    """
     for body in range(NUM_BODIES):
         motion = Motion()
         motion.center = walkers.body[env, body].center
@@ -160,9 +169,6 @@ def write_position_constraints(
         center = motion.center
         set_place(workspace, column, body, center[0], center[1], motion.angle)
         put(workspace, column, body_field(body, int(B.CONTACTS)), 0.0)
-    for joint in range(NUM_JOINTS):
-        at_limit = float(walkers.joint[env, joint].at_limit)
-        put(workspace, column, joint_offset(joint) + int(J.AT_LIMIT), at_limit)
     i = walkers.contact_count[env] - 1
     while i >= 0:
         if walkers.contact[env, i].touching == 1:

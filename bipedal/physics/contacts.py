@@ -16,6 +16,7 @@ from bipedal.physics.constants import (
     LOWER_1,
     MAX_BOXES,
     MAX_CONTACTS,
+    MODULE_OPTIONS,
     TERRAIN_STEP,
 )
 from bipedal.physics.geometry import Pose, pose_at
@@ -30,7 +31,7 @@ from bipedal.physics.state import (
     note_overflow,
 )
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+wp.set_module_options(MODULE_OPTIONS)
 
 _TERRAIN_STEP = wp.constant(wp.float64(TERRAIN_STEP))
 

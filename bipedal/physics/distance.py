@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import warp as wp
 
-from bipedal.physics.constants import FLOAT_EPSILON, MAX_BOXES, MAX_DISTANCE_ITERATIONS
+from bipedal.physics.constants import (
+    FLOAT_EPSILON,
+    MAX_BOXES,
+    MAX_DISTANCE_ITERATIONS,
+    MODULE_OPTIONS,
+)
 from bipedal.physics.contacts import edge_start
 from bipedal.physics.geometry import Pose, cross, right_normal, rotate_back, to_world
 from bipedal.physics.manifold import box_corner
 from bipedal.physics.state import Ground, Robot
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+wp.set_module_options(MODULE_OPTIONS)
 
 
 @wp.struct

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warp as wp
 
-from bipedal.physics.constants import FLOAT_EPSILON
+from bipedal.physics.constants import FLOAT_EPSILON, MODULE_OPTIONS
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+wp.set_module_options(MODULE_OPTIONS)
 
 
 @wp.struct

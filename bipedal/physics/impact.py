@@ -34,6 +34,7 @@ from bipedal.physics.constants import (
     MAX_ROOT_ITERATIONS,
     MAX_SUB_STEPS,
     MAX_TOUCHING,
+    MODULE_OPTIONS,
     NO_IMPACT,
     TWO_PI,
     VELOCITY_ITERATIONS,
@@ -59,9 +60,9 @@ from bipedal.physics.geometry import (
     unit,
 )
 from bipedal.physics.position import Motion, integrate, prepare_push, push_contact
-from bipedal.physics.state import Ground, Overflow, Robot, Walkers, note_overflow
+from bipedal.physics.state import Ground, Overflow, Robot, Walkers, is_in, note_overflow
 from bipedal.physics.trigonometry import rotation_of
-from bipedal.physics.velocity import is_in, pairs_in, prepare_contact, solve_contact
+from bipedal.physics.velocity import pairs_in, prepare_contact, solve_contact
 from bipedal.physics.workspace import (
     C,
     Floats,
@@ -73,7 +74,7 @@ from bipedal.physics.workspace import (
     velocity_of,
 )
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+wp.set_module_options(MODULE_OPTIONS)
 
 
 _CLEAR = wp.constant(IMPACT_TARGET + IMPACT_TOLERANCE + 1.0e-4)
@@ -433,15 +434,23 @@ def next_impact(
 
 
 @wp.func
-def keep_or_compare(workspace: Floats, column: int, body: int, slots: int, keep: bool) -> bool:
-    """Note the impulses of a body's contacts, or say whether they are those noted last."""
+def note_impulses(workspace: Floats, column: int, body: int, slots: int):
+    """Note the impulses of a body's contacts."""
     for slot in range(slots):
         at = contact_offset(body, slot)
         for field in range(4):
             impulse = get(workspace, column, at + int(C.NORMAL_0) + field)
-            if keep:
-                put(workspace, column, at + int(C.BEFORE_NORMAL_0) + field, impulse)
-            elif impulse != get(workspace, column, at + int(C.BEFORE_NORMAL_0) + field):
+            put(workspace, column, at + int(C.BEFORE_NORMAL_0) + field, impulse)
+
+
+@wp.func
+def impulses_as_noted(workspace: Floats, column: int, body: int, slots: int) -> bool:
+    """Whether the impulses of a body's contacts are those that were noted."""
+    for slot in range(slots):
+        at = contact_offset(body, slot)
+        for field in range(4):
+            impulse = get(workspace, column, at + int(C.NORMAL_0) + field)
+            if impulse != get(workspace, column, at + int(C.BEFORE_NORMAL_0) + field):
                 return False
     return True
 
@@ -458,7 +467,7 @@ def solve_alone(robot: Robot, workspace: Floats, column: int, body: int, slots: 
     kept_vx = vx
     kept_vy = vy
     kept_w = w
-    keep_or_compare(workspace, column, body, slots, True)
+    note_impulses(workspace, column, body, slots)
     period = int(0)
     longest = int(1)
     left = int(VELOCITY_ITERATIONS)
@@ -471,10 +480,10 @@ def solve_alone(robot: Robot, workspace: Floats, column: int, body: int, slots: 
         left -= 1
         period += 1
         same = vx == kept_vx and vy == kept_vy and w == kept_w
-        if same and keep_or_compare(workspace, column, body, slots, False):
+        if same and impulses_as_noted(workspace, column, body, slots):
             left = left % period
         if period == longest:
-            keep_or_compare(workspace, column, body, slots, True)
+            note_impulses(workspace, column, body, slots)
             kept_vx = vx
             kept_vy = vy
             kept_w = w

@@ -15,7 +15,9 @@ from typing import Any
 
 import warp as wp
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+from bipedal.physics.constants import MODULE_OPTIONS
+
+wp.set_module_options(MODULE_OPTIONS)
 
 LANES = 8
 Real = wp.types.vector(length=LANES, dtype=wp.float32)

@@ -10,13 +10,14 @@ from bipedal.physics.broadphase import column_of
 from bipedal.physics.constants import (
     LIDAR_RANGE,
     LIDAR_RAYS,
+    MODULE_OPTIONS,
 )
 from bipedal.physics.contacts import edge_start
 from bipedal.physics.geometry import right_normal, unit
 from bipedal.physics.manifold import box_corner, box_normal
 from bipedal.physics.state import Ground
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+wp.set_module_options(MODULE_OPTIONS)
 
 _Rays = wp.types.vector(length=LIDAR_RAYS, dtype=wp.float64)
 _ANGLES = [1.5 * i / 10.0 for i in range(LIDAR_RAYS)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import warp as wp
 
-from bipedal.physics.constants import TOTAL_RADIUS
+from bipedal.physics.constants import MODULE_OPTIONS, TOTAL_RADIUS
 from bipedal.physics.geometry import (
     Pose,
     cross,
@@ -24,7 +24,7 @@ from bipedal.physics.geometry import (
 )
 from bipedal.physics.state import Manifold, Robot
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+wp.set_module_options(MODULE_OPTIONS)
 
 MAX_FLOAT = wp.constant(float(np.finfo(np.float32).max))
 _THIRD = wp.constant(float(np.float32(1) / np.float32(3)))

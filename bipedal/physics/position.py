@@ -33,6 +33,7 @@ from bipedal.physics.constants import (
     MAX_ROTATION_SQUARED,
     MAX_TRANSLATION,
     MAX_TRANSLATION_SQUARED,
+    MODULE_OPTIONS,
     POLYGON_RADIUS,
     UPPER_0,
     UPPER_1,
@@ -55,7 +56,7 @@ from bipedal.physics.workspace import (
     set_place,
 )
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+wp.set_module_options(MODULE_OPTIONS)
 
 _ = add, sub, mul, div  # Warp looks the lane-wise operators up by these names.
 

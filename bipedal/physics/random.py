@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import warp as wp
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+from bipedal.physics.constants import MODULE_OPTIONS
+
+wp.set_module_options(MODULE_OPTIONS)
 
 _MULTIPLIER_HIGH = wp.constant(wp.uint64(0x2360ED051FC65DA4))
 _MULTIPLIER_LOW = wp.constant(wp.uint64(0x4385DF649FCCF645))

@@ -151,6 +151,21 @@ def robot_arrays() -> dict[str, npt.NDArray[Any]]:
     }
 
 
+def rotate(rotation: Floats, points: Floats) -> Floats:
+    """Turn points (..., 2) by rotations (..., 2) of cosine and sine, rounded as Box2D does."""
+    (cosine, sine), (x, y) = np.moveaxis(rotation, -1, 0), np.moveaxis(points, -1, 0)
+    turned: Floats = np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=-1)
+    return turned
+
+
+def origins_of(center: Floats, rotation: Floats) -> Floats:
+    """Origins of the bodies (..., 5, 2) in m, from their centres of mass and rotations."""
+    return center - rotate(rotation, _LOCAL_CENTER)
+
+
+_LOCAL_CENTER: Floats = robot_arrays()["local_center"]
+
+
 def make_robot(device: str) -> Any:
     """Make a `Robot` in a device's memory."""
     robot: Any = Robot()

@@ -17,6 +17,8 @@ from bipedal.physics.constants import (
     LOWER_0,
     LOWER_1,
     LOWER_START_Y,
+    MODULE_OPTIONS,
+    MOTOR_TORQUE,
     NUM_BODIES,
     NUM_JOINTS,
     SCALE,
@@ -36,12 +38,12 @@ from bipedal.physics.state import Ground, Robot, Walkers
 from bipedal.physics.terrain import draw_push, generate, skip_clouds
 from bipedal.physics.trigonometry import rotation_of
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1, "fuse_fp": False})
+wp.set_module_options(MODULE_OPTIONS)
 
 OBSERVATIONS = wp.constant(14 + LIDAR_RAYS)
 _SPEED_X = wp.constant(wp.float64(VIEWPORT_WIDTH / SCALE))
 _SPEED_Y = wp.constant(wp.float64(VIEWPORT_HEIGHT / SCALE))
-_MOTOR_COST = wp.constant(float(np.float32(0.00035 * 80)))
+_MOTOR_COST = wp.constant(float(np.float32(0.00035 * MOTOR_TORQUE)))
 
 
 @wp.struct

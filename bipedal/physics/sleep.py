@@ -8,12 +8,13 @@ from bipedal.physics.constants import (
     ANGULAR_SLEEP_TOLERANCE_SQUARED,
     DT,
     LINEAR_SLEEP_TOLERANCE_SQUARED,
+    MODULE_OPTIONS,
     NUM_BODIES,
     TIME_TO_SLEEP,
 )
 from bipedal.physics.state import Walkers
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1, "fuse_fp": False})
+wp.set_module_options(MODULE_OPTIONS)
 
 
 @wp.func

@@ -205,6 +205,12 @@ _TOO_MANY = {
 
 
 @wp.func
+def is_in(found: int, number: int) -> bool:
+    """Whether a number is in a set of small numbers, kept as bits."""
+    return (found >> number) & 1 == 1
+
+
+@wp.func
 def note_overflow(overflow: wp.array(dtype=wp.int32), env: int, bit: int):
     """Set a bit of `Walkers.overflow`; it stays set until the engine has seen it."""
     overflow[env] = overflow[env] | bit

@@ -4,7 +4,7 @@
                  evaluated
     set_up       gravity, motors, joints and contacts become velocity constraints
     ...          180 velocity iterations (`velocity.py`)
-    move         the bodies move, and get position constraints
+    move         the bodies move, and contacts become position constraints
     ...          up to 60 position iterations push bodies out of the ground and pull joints together
                  (`position.py`)
     end          bodies at rest fall asleep; pairs that came near are noted for the next step; times
@@ -20,11 +20,8 @@ from __future__ import annotations
 import warp as wp
 
 from bipedal.physics.broadphase import Sweep, collide, find_new_contacts, refatten
-from bipedal.physics.constants import HULL, NUM_BODIES
-from bipedal.physics.constraints import (
-    write_position_constraints,
-    write_velocity_constraints,
-)
+from bipedal.physics.constants import HULL, MODULE_OPTIONS, NUM_BODIES
+from bipedal.physics.constraints import write_velocity_constraints
 from bipedal.physics.contacts import body_pose
 from bipedal.physics.impact import solve_impacts
 from bipedal.physics.rules import Outcome, Rules, answer, clean_action, reset, shaping
@@ -32,7 +29,7 @@ from bipedal.physics.sleep import fall_asleep
 from bipedal.physics.state import Ground, Robot, Walkers
 from bipedal.physics.workspace import Floats
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1, "fuse_fp": False})
+wp.set_module_options(MODULE_OPTIONS)
 
 _ALL_BODIES = wp.constant((1 << NUM_BODIES) - 1)
 
@@ -89,12 +86,6 @@ def set_up(
     """Write an environment's velocity constraints into a column."""
     action = clean_action(actions, env, resetting)
     write_velocity_constraints(robot, walkers, workspace, scratch.sweep, env, column, action, rules)
-
-
-@wp.func
-def move(robot: Robot, walkers: Walkers, workspace: Floats, env: int, column: int):
-    """Move the bodies with their new velocities and write the position constraints."""
-    write_position_constraints(robot, walkers, workspace, env, column)
 
 
 @wp.func

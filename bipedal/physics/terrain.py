@@ -20,6 +20,7 @@ from bipedal.errors import UserError
 from bipedal.physics.constants import (
     INITIAL_FORCE,
     MAX_BOXES,
+    MODULE_OPTIONS,
     SCALE,
     TERRAIN_GRASS,
     TERRAIN_HEIGHT,
@@ -32,7 +33,7 @@ from bipedal.physics.random import Generator, advance, integers, next_double, un
 from bipedal.physics.seeding import generator_of
 from bipedal.physics.state import Ground, Overflow, note_overflow
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+wp.set_module_options(MODULE_OPTIONS)
 
 _GRASS, _STUMP, _STAIRS, _PIT = (wp.constant(kind) for kind in range(4))
 _KEPT_SLOPE, _PULL = wp.constant(wp.float64(0.8)), wp.constant(wp.float64(0.01))

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import warp as wp
 
+from bipedal.physics.constants import MODULE_OPTIONS
 from bipedal.physics.lanes import LANES, Real
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+wp.set_module_options(MODULE_OPTIONS)
 
 _REDUCE = """
     const double scaled = (double)angle_i * 0x1.45F306DC9C883p+23;  // 2^24 quarter turns

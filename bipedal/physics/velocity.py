@@ -22,6 +22,7 @@ from bipedal.physics.constants import (
     LOWER_0,
     LOWER_1,
     MAX_CONDITION_NUMBER,
+    MODULE_OPTIONS,
     MOTOR_TORQUE,
     NUM_JOINTS,
     POLYGON_RADIUS,
@@ -31,7 +32,7 @@ from bipedal.physics.constants import (
 )
 from bipedal.physics.geometry import Pose, cross, right_normal, rotate, to_world
 from bipedal.physics.lanes import add, choose, largest, mul, sub
-from bipedal.physics.state import Contact, Robot, Walkers
+from bipedal.physics.state import Contact, Robot, Walkers, is_in
 from bipedal.physics.workspace import (
     B,
     C,
@@ -46,7 +47,7 @@ from bipedal.physics.workspace import (
     velocity_of,
 )
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+wp.set_module_options(MODULE_OPTIONS)
 
 _ = add, sub, mul  # Warp looks the lane-wise operators up by these names.
 
@@ -501,12 +502,6 @@ def pairs_in(workspace: Any, unit: int, body: int, slots: int) -> int:
         if largest(get(workspace, unit, contact_offset(body, slot) + int(C.SECOND))) > 0.0:
             found = found | (1 << slot)
     return found
-
-
-@wp.func
-def is_in(found: int, number: int) -> bool:
-    """Whether a number is in a set of small numbers, kept as bits."""
-    return (found >> number) & 1 == 1
 
 
 @wp.func

@@ -12,10 +12,10 @@ from typing import Any
 
 import warp as wp
 
-from bipedal.physics.constants import MAX_TOUCHING, NUM_BODIES, NUM_JOINTS
+from bipedal.physics.constants import MAX_TOUCHING, MODULE_OPTIONS, NUM_BODIES, NUM_JOINTS
 from bipedal.physics.lanes import LANES, Real
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1})
+wp.set_module_options(MODULE_OPTIONS)
 
 
 class B(IntEnum):

@@ -16,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import warp as wp
 
+from bipedal.physics.constants import MODULE_OPTIONS
+
 # pygame rounds each product before it adds.
-wp.set_module_options({"enable_backward": False, "max_unroll": 1, "fuse_fp": False})
+wp.set_module_options(MODULE_OPTIONS)
 
 POLYGON, AAPOLYGON, LINES, AALINE = (wp.constant(command) for command in range(4))
 """Commands, with the names of pygame's functions."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import warp as wp
 
 from bipedal.physics.broadphase import Sweep, bounding_box, union
-from bipedal.physics.constants import LIDAR_RAYS
+from bipedal.physics.constants import LIDAR_RAYS, MODULE_OPTIONS
 from bipedal.physics.contacts import evaluate
 from bipedal.physics.distance import Simplex, closest, simplex_distance
 from bipedal.physics.geometry import (
@@ -34,7 +34,7 @@ from bipedal.physics.state import Ground, Manifold, make_rows
 from bipedal.physics.terrain import check_terrain, index_boxes_kernel
 from bipedal.physics.trigonometry import cosine_of, rotation_of, sine_of
 
-wp.set_module_options({"enable_backward": False, "max_unroll": 1, "fuse_fp": False})
+wp.set_module_options(MODULE_OPTIONS)
 
 Array = npt.NDArray[Any]
 
