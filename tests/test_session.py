@@ -87,6 +87,7 @@ def test_a_signal_stops_cleanly_and_the_run_goes_on(tmp_path: Path, number: int)
     assert score["episodes"] == 2 and score["seed"] == FINAL_SEED
 
 
+@pytest.mark.reference
 @starts_processes
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_environments_start(tmp_path: Path, number: int) -> None:
@@ -111,6 +112,7 @@ def assert_stopped_cleanly(process: subprocess.Popen[str]) -> None:
     assert "Traceback" not in err and "go on with" in err
 
 
+@pytest.mark.reference
 @starts_processes
 def test_no_process_outlives_a_kill(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"

@@ -12,8 +12,9 @@ import numpy as np
 
 from bipedal.conformance.answer import Answer, Difference, answer_of, first_difference
 from bipedal.conformance.recording import RecordedEpisode, Recording, read_recording, replay
+from bipedal.engines.reference import check_box2d
 from bipedal.errors import RunFailedError, UserError
-from bipedal.walker import ACTION_DIM, HARDCORE_ID, OBSERVATION_DIM, WALKER_ID
+from bipedal.walker import ACTION_DIM, ENV_IDS, HARDCORE_ID, OBSERVATION_DIM, WALKER_ID
 
 SHOWN_DIFFERENCES = 20
 """Episodes of which the text tells the first difference; the JSON has them all."""
@@ -99,12 +100,15 @@ def check_conformance(
     """Play every recorded episode in fresh environments of `gymnasium.make(env_id)`.
 
     `reference` is the environment of Gymnasium's that it should equal; without it, Hardcore if
-    `env_id` says so. Raises `UserError` if there is no such environment or its spaces are not the
-    walker's, and `RunFailedError` if it fails on the way.
+    `env_id` says so. Raises `UserError` if there is no such environment, if it is Gymnasium's own
+    and Box2D is missing, or if its spaces are not the walker's, and `RunFailedError` if it fails on
+    the way.
     """
     if reference is None:
         reference = HARDCORE_ID if "hardcore" in env_id.lower() else WALKER_ID
     recording = read_recording(reference)
+    if env_id in ENV_IDS:
+        check_box2d()
     _make(env_id).close()  # complain of a wrong name before the engine starts
     played = progress(replay(recording), len(recording.episodes))
     verdicts = [_play(env_id, episode, answers) for episode, answers in played]

@@ -15,7 +15,7 @@ from bipedal.walker import check_env_id
 
 NO_BOX2D = (
     "Gymnasium's own walker needs Box2D: install it with "
-    "python -m pip install 'gymnasium[box2d]>=1.4,<1.5'"
+    "python -m pip install 'gymnasium[box2d]>=1.4,<1.5' (on Python 3.13 or older)"
 )
 
 

@@ -52,8 +52,8 @@ def test_gpu_dry_run_compares_and_measures(tmp_path: Path) -> None:
     assert all(row["steps_per_second"] > 0 for row in report["speed"])
 
 
+@pytest.mark.reference
 def test_parity_counts_episodes_and_steps(tmp_path: Path) -> None:
-    pytest.importorskip("Box2D")
     report = run(tmp_path, "parity.py", "--behaviours", "falling", "held", "--episodes", "2")
     assert report["versions"]["box2d"]
     for env_id in ENV_IDS:

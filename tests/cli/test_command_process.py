@@ -88,7 +88,7 @@ def test_streams_may_be_closed(arguments: str, code: int, closed: str) -> None:
 
 def test_training_goes_on_without_a_standard_error() -> None:
     options = (
-        "--engine gymnasium --num-envs 1 --rollout-steps 64 --minibatch-size 64 --epochs 1 "
+        "--num-envs 1 --rollout-steps 64 --minibatch-size 64 --epochs 1 "
         "--evaluation-episodes 1 --final-episodes 0 --total-timesteps 64"
     )
     command = f'"{sys.executable}" -m bipedal train --run-dir run {options} 2>&-'

@@ -71,6 +71,7 @@ def test_without_box2d_there_is_no_reference(
     for arguments in (
         ["evaluate", model_path, "--reference"],
         ["train", "--engine", "gymnasium", "--run-dir", "run"],
+        ["conformance", "BipedalWalker-v3"],
     ):
         says = assert_refused(capsys, *arguments)
         assert "needs Box2D" in says and "pip install" in says

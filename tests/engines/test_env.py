@@ -46,9 +46,9 @@ def play(env: Env, actions: Any) -> list[Observed]:
     return [(seen.tobytes(), *rest) for seen, *rest in (env.step(action) for action in actions)]
 
 
+@pytest.mark.reference
 def test_episodes_are_gymnasiums(env_id: str, env: WalkerEnv) -> None:
     """With a seed and without one, beyond a fall, and what is left of the random numbers."""
-    pytest.importorskip("Box2D")
     ends = []
     for episode, seed in enumerate((3, None, None)):
         theirs = gymnasium.make(env_id).unwrapped  # a used one is not exactly like a new one
@@ -88,10 +88,10 @@ def test_gymnasiums_checker_has_nothing_to_say(
     check_env(env)
 
 
+@pytest.mark.reference
 def test_frames_are_gymnasiums(env_id: str, env: WalkerEnv) -> None:
     """After a reset, while the robot moves, after its fall, and in the next episode."""
-    for module in ("Box2D", "pygame"):
-        pytest.importorskip(module)
+    pytest.importorskip("pygame")
     theirs = gymnasium.make(env_id, render_mode="rgb_array").unwrapped
     fell = False
     for seed in (3, None):
@@ -240,8 +240,8 @@ def test_nothing_needs_box2d_or_pygame() -> None:
     assert result.stdout == "set()\n", result.stderr
 
 
+@pytest.mark.reference
 def test_spaces_are_gymnasiums(env: WalkerEnv) -> None:
-    pytest.importorskip("Box2D")
     theirs = gymnasium.make(HARDCORE_ID)
     assert env.observation_space == theirs.observation_space
     assert env.action_space == theirs.action_space

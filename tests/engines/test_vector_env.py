@@ -87,6 +87,7 @@ def assert_same_play(ours: Envs, theirs: Envs, timesteps: int, seed: Any) -> Any
     return episodes
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("mode", AutoresetMode)
 @pytest.mark.parametrize("env_id", ENV_IDS)
 def test_everything_is_as_gymnasium_has_it(env_id: str, mode: AutoresetMode) -> None:
@@ -115,8 +116,8 @@ def test_make_vec_knows_both_environments() -> None:
                 assert repr(again) == repr(envs)
 
 
+@pytest.mark.reference
 def test_spaces_are_gymnasiums_batched(envs: WalkerVectorEnv) -> None:
-    pytest.importorskip("Box2D")
     theirs = make_sync(ENV_IDS[0], AutoresetMode.NEXT_STEP)
     for name in ("single_observation_space", "single_action_space"):
         assert getattr(envs, name) == getattr(theirs, name)

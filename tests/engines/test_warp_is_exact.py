@@ -68,9 +68,9 @@ def touched_bodies(env: Any) -> list[bool]:
     return [body in touched for body in bodies_of(env)]
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("env_id", ENV_IDS)
 def test_bodies_contacts_and_torques_are_box2ds(make_engine: EngineMaker, env_id: str) -> None:
-    pytest.importorskip("Box2D")
     engine = make_engine(env_id, 1)
     for episode in some_of_each_behaviour(read_recording(env_id), 1):
         engine.reset(episode.seed)

@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernels import Array, distances, impacts, make_ground
+from kernels import distances, impacts, make_ground
 
 from bipedal.physics.constants import HULL, LOWER_0, MAX_BOXES, TERRAIN_STEP
 from bipedal.physics.robot import robot_arrays
-
-Box2D = pytest.importorskip("Box2D")
-from gymnasium.envs.box2d.bipedal_walker import HULL_FD, LOWER_FD  # noqa: E402
 
 HALF_WIDTH, HALF_HEIGHT = 0.4 * 8 / 30, 17 / 30
 """Of a lower leg."""
@@ -21,7 +18,6 @@ START, END = 20 * TERRAIN_STEP, 21 * TERRAIN_STEP
 MIDDLE = (START + END) / 2
 LEVEL: tuple[Any, Any] = (np.ones(200), [])
 BLOCK: tuple[Any, Any] = (np.zeros(200), [(10, 1, 11, 2)])
-DEFINITIONS = {HULL: HULL_FD, LOWER_0: LOWER_FD}
 
 
 @pytest.mark.parametrize(
@@ -102,34 +98,13 @@ def test_a_swing_between_two_clear_ends_does_not_stay_clear(robot: Any) -> None:
     assert impacts(robot, ground, EDGE, LOWER_0, [start], [start])[1][0]
 
 
-def box2d_sweep(center: Array, start: Array, end: Array) -> Any:
-    sweep = Box2D.b2Sweep()
-    sweep.localCenter = center.tolist()
-    sweep.c0, sweep.a0 = start[:2].tolist(), float(start[2])
-    sweep.c, sweep.a = end[:2].tolist(), float(end[2])
-    sweep.alpha0 = 0
-    return sweep
-
-
-def box2d_distance(shape: Any, definition: Any, place: Array) -> float:
-    here, there = Box2D.b2Transform(), Box2D.b2Transform()
-    here.SetIdentity()
-    there.Set(Box2D.b2Vec2(*place[:2].tolist()), float(place[2]))
-    return float(
-        Box2D.b2Distance(
-            shapeA=shape,
-            shapeB=definition.shape,
-            transformA=here,
-            transformB=there,
-            useRadii=False,
-        ).distance
-    )
-
-
-@pytest.mark.parametrize("body", DEFINITIONS)
+@pytest.mark.reference
+@pytest.mark.parametrize("body", [HULL, LOWER_0])
 @pytest.mark.parametrize("boxes", [False, True], ids=["edges", "boxes"])
 def test_like_box2d_in_random_sweeps(robot: Any, body: int, boxes: bool) -> None:
     """Distances and times of impact; and nothing that Box2D would stop is passed over."""
+    import box2d_physics
+
     rng = np.random.default_rng(4)
     n = 300
     height = rng.uniform(1, 1.4, 200).astype(np.float32)
@@ -141,27 +116,19 @@ def test_like_box2d_in_random_sweeps(robot: Any, body: int, boxes: bool) -> None
     block = np.stack([x, np.ones(n), x + TERRAIN_STEP, np.full(n, 1 + TERRAIN_STEP)], axis=1)
     block = block.astype(np.float32)
     local = robot_arrays()["local_center"][body]
-    still = box2d_sweep(np.zeros(2), np.zeros(3), np.zeros(3))
     times, gaps = [], []
     for i, column in enumerate(columns):
         if boxes:
             corners = block[i][[2, 1, 2, 3, 0, 3, 0, 1]].reshape(4, 2)
-            shape = Box2D.b2PolygonShape(vertices=corners.tolist())
+            shape = box2d_physics.ground_shape(corners)
         else:
             ends = [
                 (float(np.float32(c * TERRAIN_STEP)), float(height[c]))
                 for c in (column, column + 1)
             ]
-            shape = Box2D.b2EdgeShape(vertices=ends)
-        state, time = Box2D.b2TimeOfImpact(
-            shapeA=shape,
-            shapeB=DEFINITIONS[body].shape,
-            sweepA=still,
-            sweepB=box2d_sweep(local, start[i], end[i]),
-            tMax=1.0,
-        )
-        times.append(time if state == Box2D.b2TOIOutput.e_touching else 1)
-        gaps.append(box2d_distance(shape, DEFINITIONS[body], start[i]))
+            shape = box2d_physics.ground_shape(ends)
+        times.append(box2d_physics.time_of_impact(shape, body, local, start[i], end[i]))
+        gaps.append(box2d_physics.distance(shape, body, start[i]))
     pieces = 0 if boxes else MAX_BOXES + columns
     ground = make_ground(*[(height, [box]) for box in block])
     share, clear = impacts(robot, ground, pieces, body, start, end)

@@ -3,12 +3,10 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium_start import read_terrain
-from kernels import Array, box_fractions, edge_fractions, lidar, make_ground
+from kernels import box_fractions, edge_fractions, lidar, make_ground
 
 from bipedal.engines.reference import make_env
 from bipedal.walker import ENV_IDS
-
-Box2D = pytest.importorskip("Box2D")
 
 
 class TestRayAndEdge:
@@ -57,31 +55,12 @@ class TestRayAndBox:
         assert hit == pytest.approx(fraction)
 
 
-class _Nearest(Box2D.b2RayCastCallback):  # type: ignore[misc, name-defined]
-    """What Gymnasium's lidar listens to."""
-
-    fraction = 1.0
-
-    def ReportFixture(self, fixture: Any, point: Any, normal: Any, fraction: float) -> float:  # noqa: N802
-        if fixture.filterData.categoryBits & 1 == 0:
-            return -1
-        self.fraction = fraction
-        return fraction
-
-
-def box2d_lidar(world: Any, origin: Array) -> list[float]:
-    readings = []
-    for i in range(10):
-        callback = _Nearest()
-        end = origin + np.array([np.sin(0.15 * i), -np.cos(0.15 * i)]) * 160 / 30
-        world.RayCast(callback, origin.tolist(), end.tolist())
-        readings.append(callback.fraction)
-    return readings
-
-
+@pytest.mark.reference
 @pytest.mark.parametrize("env_id", ENV_IDS)
 def test_like_box2ds_rays_wherever_the_hull_may_be(env_id: str) -> None:
     """Over, in and under the ground and its boxes, and beyond its ends."""
+    import box2d_physics
+
     rng = np.random.default_rng(3)
     env = make_env(env_id)
     env.reset(seed=3)
@@ -89,7 +68,7 @@ def test_like_box2ds_rays_wherever_the_hull_may_be(env_id: str) -> None:
     x = rng.uniform(-1, 94, 150)
     y = np.interp(x, np.arange(200) * 14 / 30, heights) + rng.uniform(-1, 4, 150)
     origins = np.stack([x, y], axis=1).astype(np.float32)
-    theirs = [box2d_lidar(env.unwrapped.world, origin) for origin in origins]  # type: ignore[attr-defined]
+    theirs = [box2d_physics.lidar(env.unwrapped.world, origin) for origin in origins]  # type: ignore[attr-defined]
     ours = lidar(make_ground((heights, boxes)), origins)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert 0.2 < (ours == 1).mean() < 0.8

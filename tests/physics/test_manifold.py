@@ -11,9 +11,6 @@ from kernels import Array, collide, make_ground
 from bipedal.physics.constants import HULL, LOWER_0, MAX_BOXES, TERRAIN_STEP
 from bipedal.physics.robot import robot_arrays
 
-Box2D = pytest.importorskip("Box2D")
-from gymnasium.envs.box2d.bipedal_walker import HULL_FD, LOWER_FD  # noqa: E402
-
 HALF_WIDTH, HALF_HEIGHT = 0.4 * 8 / 30, 17 / 30
 """Of a lower leg."""
 EDGE = MAX_BOXES + 20
@@ -151,16 +148,6 @@ def poses_near(
     return poses
 
 
-def box2d_manifold(shape: Any, definition: Any, pose: tuple[float, float, float]) -> Any:
-    """What Box2D makes of a piece of ground and a body of the walker; None if far apart."""
-    world = Box2D.b2World(gravity=(0, 0))
-    world.continuousPhysics = False
-    world.CreateStaticBody(fixtures=Box2D.b2FixtureDef(shape=shape))
-    world.CreateDynamicBody(position=pose[:2], angle=pose[2], fixtures=definition)
-    world.Step(1e-9, 1, 1)
-    return world.contacts[0].manifold if world.contacts else None
-
-
 def assert_same_manifold(ours: Any, theirs: Any) -> None:
     assert ours["count"] == (0 if theirs is None else theirs.pointCount)
     if ours["count"]:
@@ -173,11 +160,14 @@ def assert_same_manifold(ours: Any, theirs: Any) -> None:
         assert ours[f"id_{i}"] == np.uint32(point.id.key).astype(np.int32)
 
 
-@pytest.mark.parametrize(("body", "definition"), [(HULL, HULL_FD), (LOWER_0, LOWER_FD)])
+@pytest.mark.reference
+@pytest.mark.parametrize("body", [HULL, LOWER_0])
 class TestLikeBox2D:
     """Many random poses, most of them touching."""
 
-    def test_on_edges(self, robot: Any, body: int, definition: Any) -> None:
+    def test_on_edges(self, robot: Any, body: int) -> None:
+        import box2d_physics
+
         rng = np.random.default_rng(1)
         height = rng.uniform(1, 1.4, 200).astype(np.float32)
         corners = np.stack([np.arange(200) * TERRAIN_STEP, height], axis=1).astype(np.float32)
@@ -186,14 +176,16 @@ class TestLikeBox2D:
             start, end = corners[edge], corners[edge + 1]
             poses = poses_near(rng, body, start, end, 3)
             ours = collide(robot, make_ground(*[(height, [])] * 3), MAX_BOXES + edge, body, poses)
-            shape = Box2D.b2EdgeShape(vertices=[tuple(map(float, v)) for v in (start, end)])
+            shape = box2d_physics.ground_shape((start, end))
             for manifold, pose in zip(ours, poses, strict=True):
-                assert_same_manifold(manifold, box2d_manifold(shape, definition, pose))
+                assert_same_manifold(manifold, box2d_physics.manifold(shape, body, pose))
                 counts.append((int(manifold["count"]), int(manifold["on_ground"])))
         assert {(0, 0), (1, 0), (1, 1), (2, 1)} <= set(counts)
         assert sum(count > 0 for count, _ in counts) > 60
 
-    def test_on_boxes(self, robot: Any, body: int, definition: Any) -> None:
+    def test_on_boxes(self, robot: Any, body: int) -> None:
+        import box2d_physics
+
         rng = np.random.default_rng(2)
         counts = []
         for index in range(40):
@@ -204,14 +196,15 @@ class TestLikeBox2D:
             side = index % 4
             poses = poses_near(rng, body, corners[(side + 1) % 4], corners[side], 10)
             ground = make_ground(*[(np.zeros(200), [box])] * 10)
-            shape = Box2D.b2PolygonShape(vertices=[tuple(map(float, v)) for v in corners])
+            shape = box2d_physics.ground_shape(corners)
             for manifold, pose in zip(collide(robot, ground, 0, body, poses), poses, strict=True):
-                assert_same_manifold(manifold, box2d_manifold(shape, definition, pose))
+                assert_same_manifold(manifold, box2d_physics.manifold(shape, body, pose))
                 counts.append((int(manifold["count"]), int(manifold["on_ground"])))
         assert {(0, 0), (1, 0), (1, 1), (2, 0), (2, 1)} <= set(counts)
         assert sum(count > 0 for count, _ in counts) > 200
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize(
     ("steps", "pose"),
     [
@@ -224,8 +217,10 @@ def test_the_search_for_the_best_side_may_take_two_steps(
     robot: Any, steps: tuple[int, int], pose: tuple[float, float, float]
 ) -> None:
     """It begins at the side that faces the other centre; here the hull's top separates most."""
+    import box2d_physics
+
     right, top = (5 + np.array(steps) * TERRAIN_STEP).astype(np.float32).tolist()
     ours = collide(robot, make_ground((np.zeros(200), [(5, 5, right, top)])), 0, HULL, [pose])[0]
-    shape = Box2D.b2PolygonShape(vertices=[(right, 5), (right, top), (5, top), (5, 5)])
-    assert_same_manifold(ours, box2d_manifold(shape, HULL_FD, pose))
+    shape = box2d_physics.ground_shape([(right, 5), (right, top), (5, top), (5, 5)])
+    assert_same_manifold(ours, box2d_physics.manifold(shape, HULL, pose))
     assert (ours["on_ground"], *ours["normal"].tolist()) == (0, 0, 1)
