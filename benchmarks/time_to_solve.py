@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import shutil
@@ -210,7 +211,7 @@ def main() -> None:
         rows = read_table(TABLE)
     summary = json.loads(SUMMARY.read_text()) if SUMMARY.exists() else {"runs": {}}
     summary["machine"] = f"{usable_cores()} cores, {processor()}, {platform.system()}"
-    with ProcessPoolExecutor(usable_cores()) as pool:
+    with ProcessPoolExecutor(usable_cores(), multiprocessing.get_context("spawn")) as pool:
         for name in args.contenders:
             for seed in args.seeds:
                 facts = train(name, seed, args.budget, args.snapshots)

@@ -66,6 +66,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=NO_BOX2D))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def logs_of_stable_baselines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Its learners make a folder for their log, even where they log nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SB3_LOGDIR", str(tmp_path_factory.mktemp("logs")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_config() -> TrainConfig:
     return TINY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -80,9 +81,10 @@ def test_pictures_are_tiled() -> None:
         assert image is not None and image.shape == (800, 600, 3)
 
 
-def test_a_learner_learns_and_is_evaluated(envs: WalkerVecEnv) -> None:
+def test_a_learner_learns_and_is_evaluated(envs: WalkerVecEnv, tmp_path: Path) -> None:
     monitored = VecMonitor(envs)
     model = PPO("MlpPolicy", monitored, n_steps=128, batch_size=64, n_epochs=1, device="cpu")
     model.learn(128 * NUM_ENVS)
     mean, _ = evaluate_policy(model, monitored, n_eval_episodes=2)
     assert -300 < mean < 300
+    assert Path(model.logger.get_dir() or "/").is_relative_to(tmp_path.parent)  # left nowhere else
