@@ -329,11 +329,11 @@ class TestSnapshots:
                 engine.restore(wrong)
 
 
-@pytest.mark.reference
 @pytest.mark.parametrize("env_id", ENV_IDS)
 class TestAsGymnasiumStarts:
     """On the same terrain, with the same push."""
 
+    @pytest.mark.reference
     def test_the_first_observation_and_contacts_are_gymnasiums(
         self, make_engine: EngineMaker, env_id: str
     ) -> None:

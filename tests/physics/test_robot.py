@@ -11,8 +11,6 @@ import pytest
 
 from bipedal.physics.robot import Floats, centroid_of, mass_properties, robot_arrays, side_normals
 
-pytestmark = pytest.mark.reference
-
 ROBOT = robot_arrays()
 BODIES = range(5)
 
@@ -35,6 +33,7 @@ def outline(body: int) -> Floats:
     return ROBOT["vertices"][body, : ROBOT["vertex_count"][body]]
 
 
+@pytest.mark.reference
 def test_masses_and_inertias_have_box2ds_bits(bodies: list[Any]) -> None:
     """Box2D tells the inertia about the origin: mass * center^2 more than it works with."""
     for index, body in enumerate(bodies):
@@ -46,6 +45,7 @@ def test_masses_and_inertias_have_box2ds_bits(bodies: list[Any]) -> None:
         assert inertia + shift == pytest.approx(body.inertia, rel=1e-7)
 
 
+@pytest.mark.reference
 def test_vertices_stand_in_box2ds_order(bodies: list[Any]) -> None:
     for body in BODIES:
         np.testing.assert_array_equal(
@@ -53,6 +53,7 @@ def test_vertices_stand_in_box2ds_order(bodies: list[Any]) -> None:
         )
 
 
+@pytest.mark.reference
 def test_normals_and_centroids(bodies: list[Any]) -> None:
     for body in BODIES:
         shape = bodies[body].fixtures[0].shape
@@ -71,6 +72,7 @@ def test_reach_is_the_farthest_corner_from_the_centre_of_mass() -> None:
         assert ROBOT["reach"][body] == pytest.approx(away.max())
 
 
+@pytest.mark.reference
 def test_friction_with_the_ground_is_mixed_like_box2ds(walker: Any, bodies: list[Any]) -> None:
     own = np.array([body.fixtures[0].friction for body in bodies])
     np.testing.assert_allclose(ROBOT["friction"], np.sqrt(2.5 * own), rtol=1e-6)
@@ -80,6 +82,7 @@ def test_friction_with_the_ground_is_mixed_like_box2ds(walker: Any, bodies: list
     assert mixed == {float(ROBOT["friction"][2])}
 
 
+@pytest.mark.reference
 def test_joints(walker: Any, bodies: list[Any]) -> None:
     for index, joint in enumerate(walker.joints):
         a, b = ROBOT["body_a"][index], ROBOT["body_b"][index]
