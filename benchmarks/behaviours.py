@@ -126,15 +126,21 @@ BEHAVIOURS: dict[str, Behaviour] = {
 
 
 def read_walkers(directory: Path) -> dict[str, Behaviour]:
-    """The walkers published with *Evolving Stable Strategies* in `directory`, by their names.
+    """The walkers published with *Evolving Stable Strategies* in `directory`, by their names."""
 
-    Each NAME.json holds the weights of a network with two hidden layers of 40 and tanh after every
-    layer: of each layer the matrix (inputs, outputs), then the biases.
+    def behaviour(path: Path) -> Behaviour:
+        act = read_walker(path)
+        return lambda rng: act
+
+    return {path.stem: behaviour(path) for path in sorted(directory.glob("es-biped*.json"))}
+
+
+def read_walker(path: Path) -> Act:
+    """One of them.
+
+    The file holds the weights of a network with two hidden layers of 40 and tanh after every layer:
+    of each layer the matrix (inputs, outputs), then the biases.
     """
-    return {path.stem: _network(path) for path in sorted(directory.glob("es-biped*.json"))}
-
-
-def _network(path: Path) -> Behaviour:
     weights = np.array(json.loads(path.read_text())[0])
     layers = []
     for inputs, outputs in itertools.pairwise((OBSERVATION_DIM, 40, 40, ACTION_DIM)):
@@ -147,4 +153,4 @@ def _network(path: Path) -> Behaviour:
             values = np.tanh(values @ matrix + bias)
         return values.astype(np.float32)
 
-    return lambda rng: act
+    return act

@@ -29,20 +29,51 @@ class GaitClass(StrEnum):
     WALKING = "walking"
 
 
+class Posture(StrEnum):
+    """How a robot carries itself, in the order in which `Gait.posture` asks."""
+
+    KNEELING = "kneeling/crawling"
+    CROUCHED = "crouched"
+    UPRIGHT = "upright"
+
+
+class Legwork(StrEnum):
+    """How the two legs share the work, in the order in which `Gait.legwork` asks."""
+
+    HOPPING = "hopping"
+    LIMPING = "limping"
+    ALTERNATING = "alternating"
+
+
 @dataclass(frozen=True)
 class Thresholds:
     """Where one class ends and the next begins: the only place that holds these numbers."""
 
+    # Those of posture and legwork were set between policies that were labelled by eye, see
+    # results/gait-labels.csv and docs/gait.md.
+    #
+    # A lower leg lies on the ground if it is further than this from the vertical, rad, and both its
+    # ends are lower than this over the terrain, m. A leg is 1.13 m long and 0.21 m wide, and the
+    # knee of an upright robot stays above 0.7 m.
+    lying_angle: float = math.radians(55.0)
+    lying_height: float = 0.45
+    # Kneeling at or above this share of timesteps with a lower leg lying. Labelled by eye,
+    # kneelers have 0.30 and more, the others 0.15 and less.
+    lying_share: float = 0.20
     # A knee is down below this height of its joint over the terrain, m: half the width of an
-    # upper leg (0.133) and a margin for slopes. It catches kneeling on a flat shin, where the
-    # upper leg hangs free; a shin is 0.107 m thick from its middle.
+    # upper leg (0.133) and a margin for slopes.
     knee_height: float = 0.15
-    # Kneeling/crawling at or above this share of timesteps with a knee down or an upper leg on
-    # the ground. Calibration: the built-in heuristic has 0 (lowest knee 0.54 m); trained walkers
-    # that run at 2 to 4 m/s come down low and have 0.03 to 0.20; policies that kneel early in
-    # training 0.42 to 0.99, kneeling scripted with springs 0.99, crawling mostly 0.3 to 1, all
-    # with hardly any upper-leg contact.
+    # Crawling at or above this share of timesteps with a knee down or an upper leg on the ground,
+    # whatever the lower legs do.
     knee_down_share: float = 0.30
+    # Crouched below this height of the hull over the ground, m; on straight legs it is 2.54.
+    upright_height: float = 2.0
+    # Hopping where the touchdowns of the two feet are closer than this, as a share of a stride.
+    hopping_phase: float = 0.125
+    # Limping below either symmetry: one leg always trails behind the other, or bears the robot for
+    # less than a third as long.
+    limping_step_symmetry: float = 0.45
+    limping_symmetry: float = 0.50
     # Standing below this Froude number: 0.1 m/s, one leg length in 23 s.
     standing_froude: float = 0.1**2 / (GRAVITY * LEG_LENGTH)
     # Shuffling (creeping) below this Froude number: 0.48 m/s for this robot, 0.3 m/s for a
@@ -95,6 +126,8 @@ class Gait:
     """Share of time at least one upper leg is on the ground."""
     knee_down_share: float
     """Share of time an upper leg is on the ground or a knee lower than THRESHOLDS.knee_height."""
+    lying_share: float
+    """Share of time at least one lower leg lies on the ground."""
     slide_share: float
     """Share of a foot's horizontal travel made while on the ground, the worse foot's: 0 to 1."""
     limb_phase: float
@@ -118,6 +151,24 @@ class Gait:
         """The class of these metrics."""
         return classify(self)
 
+    @property
+    def posture(self) -> Posture:
+        """What a person would say of the robot's height and knees."""
+        limit = THRESHOLDS
+        if self.lying_share >= limit.lying_share or self.knee_down_share >= limit.knee_down_share:
+            return Posture.KNEELING
+        return Posture.UPRIGHT if self.hull_height >= limit.upright_height else Posture.CROUCHED
+
+    @property
+    def legwork(self) -> Legwork:
+        """What a person would say of the rhythm of the legs; NaN counts as limping."""
+        limit = THRESHOLDS
+        if min(self.limb_phase, 1.0 - self.limb_phase) < limit.hopping_phase:
+            return Legwork.HOPPING
+        even = self.symmetry >= limit.limping_symmetry
+        passing = self.step_symmetry >= limit.limping_step_symmetry
+        return Legwork.ALTERNATING if even and passing else Legwork.LIMPING
+
 
 def classify(gait: Gait) -> GaitClass:
     """The first class that fits, by `THRESHOLDS`; a comparison with NaN does not fit."""
@@ -125,7 +176,7 @@ def classify(gait: Gait) -> GaitClass:
     flies = gait.flight_fraction > limit.running_flight_fraction
     if gait.fell:
         return GaitClass.FALLEN
-    if gait.knee_down_share >= limit.knee_down_share:
+    if gait.posture is Posture.KNEELING:
         return GaitClass.KNEELING
     if gait.froude_number < limit.standing_froude:
         return GaitClass.STANDING
@@ -163,6 +214,7 @@ def analyse(trajectory: Trajectory) -> Gait:
         double_support_fraction=float(contact.all(axis=1).mean()),
         upper_contact_share=float(trajectory.upper_contact.any(axis=1).mean()),
         knee_down_share=float(knee_down.any(axis=1).mean()),
+        lying_share=float(_lying(trajectory).any(axis=1).mean()),
         slide_share=_slide_share(contact, trajectory.foot_position[:, :, 0]),
         limb_phase=_limb_phase(*touchdowns),
         step_frequency=(len(touchdowns[0]) + len(touchdowns[1])) / duration,
@@ -181,6 +233,7 @@ def summarise(gaits: Sequence[Gait]) -> dict[str, object]:
     Returns:
         "class": the most common class, of equals the one `GaitClass` names first;
         "classes": the share of episodes of every class;
+        "posture", "postures", "legwork", "legworks": the same of these;
         then the mean of each metric over the episodes that define it (`limb_phase`: circular
         mean), None where none does.
 
@@ -189,10 +242,10 @@ def summarise(gaits: Sequence[Gait]) -> dict[str, object]:
     """
     if not gaits:
         raise ValueError("a summary needs at least one gait")
-    counts = Counter(gait.gait_class for gait in gaits)
     summary: dict[str, object] = {
-        "class": max(GaitClass, key=lambda name: counts[name]).value,
-        "classes": {name.value: counts[name] / len(gaits) for name in GaitClass},
+        **_shares("class", "classes", GaitClass, [gait.gait_class for gait in gaits]),
+        **_shares("posture", "postures", Posture, [gait.posture for gait in gaits]),
+        **_shares("legwork", "legworks", Legwork, [gait.legwork for gait in gaits]),
     }
     for field in fields(Gait):
         if field.name == "fell":  # the share of "fallen" says it
@@ -205,6 +258,24 @@ def summarise(gaits: Sequence[Gait]) -> dict[str, object]:
             mean = float(values.mean()) if len(values) else math.nan
         summary[field.name] = mean if math.isfinite(mean) else None
     return summary
+
+
+def _shares(
+    most_common: str, shares: str, words: type[StrEnum], found: Sequence[StrEnum]
+) -> dict[str, object]:
+    """The most common word and the share of each, under two names."""
+    counts = Counter(found)
+    return {
+        most_common: max(words, key=lambda word: counts[word]).value,
+        shares: {word.value: counts[word] / len(found) for word in words},
+    }
+
+
+def _lying(trajectory: Trajectory) -> Bools:
+    """Which lower legs lie on the ground, (T, 2): far from upright, and both ends near it."""
+    limit = THRESHOLDS.lying_height
+    near = (trajectory.knee_height < limit) & (trajectory.foot_height < limit)
+    return near & (np.abs(trajectory.leg_angle) > THRESHOLDS.lying_angle)
 
 
 def _touchdowns(contact: Bools) -> NDArray[np.intp]:

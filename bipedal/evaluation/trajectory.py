@@ -28,7 +28,9 @@ class Trajectory:
     foot_contact: Bools  # (T, 2) a lower leg touches the terrain
     upper_contact: Bools  # (T, 2) an upper leg touches the terrain
     foot_position: Floats  # (T, 2, 2) m, [t, foot, x or y], world position of the lower-leg tips
+    foot_height: Floats  # (T, 2) m, the lower-leg tips over the highest terrain under them
     knee_height: Floats  # (T, 2) m, the knee joints over the highest terrain under them
+    leg_angle: Floats  # (T, 2) rad, the lower legs from the vertical, 0 hanging straight down
     hull_position: Floats  # (T, 2) m, the hull's origin, 0.27 m above the hips
     hull_velocity: Floats  # (T, 2) m/s, of the hull's centre of mass
     hull_angle: Floats  # (T,) rad
@@ -65,12 +67,14 @@ def make_trajectory(
     lower_legs = states[:, 5:11].reshape(-1, 2, 3)  # [t, foot, (x, y, angle)]
     angle = lower_legs[:, :, 2]
     to_tip = LEG_HEIGHT / 2 * np.stack([np.sin(angle), -np.cos(angle)], axis=-1)
-    knee = lower_legs[:, :, :2] - to_tip
+    knee, tip = lower_legs[:, :, :2] - to_tip, lower_legs[:, :, :2] + to_tip
     return Trajectory(
         foot_contact=contacts[:, :2],
         upper_contact=contacts[:, 2:],
-        foot_position=lower_legs[:, :, :2] + to_tip,
+        foot_position=tip,
+        foot_height=tip[:, :, 1] - ground_height(tip[:, :, 0], edges, boxes),
         knee_height=knee[:, :, 1] - ground_height(knee[:, :, 0], edges, boxes),
+        leg_angle=angle,
         hull_position=states[:, 0:2],
         hull_velocity=states[:, 2:4],
         hull_angle=states[:, 4],

@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from bipedal.engines.reference import make_env
 from bipedal.engines.warp import WarpEngine
-from bipedal.evaluation.gait import THRESHOLDS, Gait, GaitClass, analyse, classify, summarise
+from bipedal.evaluation.gait import (
+    THRESHOLDS,
+    Gait,
+    GaitClass,
+    Legwork,
+    Posture,
+    analyse,
+    classify,
+    summarise,
+)
 from bipedal.evaluation.recorder import Recorder
 from bipedal.evaluation.trajectory import Trajectory, ground_height
 from bipedal.physics.constants import (
@@ -40,6 +49,9 @@ def make_trajectory(
     foot_x: Any = None,
     upper_contact: Any = None,
     knee_height: float = 1.0,
+    foot_height: float = 0.0,
+    leg_angle: float = 0.0,
+    hull_height: float = 2.2,
     torque: float = 0.0,
     joint_speed: float = 0.0,
     fell: bool = False,
@@ -54,8 +66,10 @@ def make_trajectory(
         foot_contact=contact,
         upper_contact=np.zeros((steps, 2), bool) if upper_contact is None else upper_contact,
         foot_position=feet,
+        foot_height=np.full((steps, 2), foot_height),
         knee_height=np.full((steps, 2), knee_height),
-        hull_position=np.stack([x, np.full(steps, 3.2)], axis=1),
+        leg_angle=np.full((steps, 2), leg_angle),
+        hull_position=np.stack([x, np.full(steps, 1.0 + hull_height)], axis=1),
         hull_velocity=np.tile([speed, 0.0], (steps, 1)),
         hull_angle=np.zeros(steps),
         ground_height=np.ones(steps),
@@ -203,6 +217,52 @@ class TestClasses:
             trajectory = make_trajectory(np.ones((200, 2)), speed=speed, knee_height=0.1)
             assert analyse(trajectory).gait_class is GaitClass.KNEELING
 
+    def test_a_running_robot_that_lunges_on_its_shin_kneels(self) -> None:
+        """The shin lies in every third timestep, while no knee and no upper leg is down."""
+        run = alternating(stance=14)
+        angle = run.leg_angle.copy()
+        angle[::3, 1] = THRESHOLDS.lying_angle + 0.01
+        height = np.full_like(run.knee_height, THRESHOLDS.lying_height - 0.01)
+        gait = analyse(replace(run, leg_angle=angle, knee_height=height))
+        assert gait.lying_share == pytest.approx(1 / 3, abs=0.01)
+        assert gait.knee_down_share == 0
+        assert gait.gait_class is GaitClass.KNEELING
+        assert gait.posture is Posture.KNEELING
+
+    @pytest.mark.parametrize(
+        ("part", "value"),
+        [("leg_angle", 0.9), ("knee_height", 0.5), ("foot_height", 0.5)],
+        ids=["upright", "knee in the air", "foot in the air"],
+    )
+    def test_a_leg_lies_if_it_is_flat_and_both_ends_are_low(self, part: str, value: float) -> None:
+        lying = make_trajectory(np.ones((50, 2)), knee_height=0.2, foot_height=0.1, leg_angle=-1.5)
+        assert analyse(lying).lying_share == 1
+        change: dict[str, Any] = {part: np.full((50, 2), value)}
+        changed = replace(lying, **change)
+        assert analyse(changed).lying_share == 0
+
+    def test_posture(self) -> None:
+        walk = analyse(alternating(stance=24))
+        at = THRESHOLDS
+        assert walk.posture is Posture.UPRIGHT
+        low = replace(walk, hull_height=at.upright_height - 1e-6)
+        assert low.posture is Posture.CROUCHED
+        assert replace(low, lying_share=at.lying_share).posture is Posture.KNEELING
+        assert replace(walk, knee_down_share=at.knee_down_share).posture is Posture.KNEELING
+
+    def test_legwork(self) -> None:
+        walk = analyse(alternating(stance=24))
+        at = THRESHOLDS
+        assert walk.legwork is Legwork.ALTERNATING
+        for phase in (0.0, 0.1, 0.9):
+            assert replace(walk, limb_phase=phase).legwork is Legwork.HOPPING
+        for lame in (
+            replace(walk, step_symmetry=at.limping_step_symmetry - 1e-6),
+            replace(walk, symmetry=at.limping_symmetry - 1e-6),
+            replace(walk, step_symmetry=math.nan),
+        ):
+            assert lame.legwork is Legwork.LIMPING
+
     def test_crawling_on_an_upper_leg(self) -> None:
         upper = np.zeros((400, 2), bool)
         upper[::3, 0] = True
@@ -281,6 +341,9 @@ class TestSummarise:
             "running": 0.5,
             "walking": 0.25,
         }
+        assert (summary["posture"], summary["legwork"]) == ("upright", "alternating")
+        assert summary["postures"] == {"kneeling/crawling": 0, "crouched": 0, "upright": 1}
+        assert summary["legworks"] == {"hopping": 0, "limping": 0, "alternating": 1}
         assert summary["duty_factor"] == pytest.approx((0.6 + 3 * 0.35) / 4)
 
     def test_nan_is_left_out_or_none(self) -> None:
@@ -377,7 +440,8 @@ class TestRealRobot:
         assert reach == pytest.approx(2 * LEG_HEIGHT * np.cos(knee / 2), abs=0.15)
 
     def test_standing(self) -> None:
-        trajectory, gait = episode(hold([0.1, -1.6, 1.0, -1.4]), seed=0)
+        """One leg behind and one before, all motors at full torque."""
+        trajectory, gait = episode(lambda _: np.array([-1.0, 1.0, 1.0, 1.0]), seed=0)
         assert trajectory.truncated
         assert gait.gait_class is GaitClass.STANDING
 
