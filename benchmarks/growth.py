@@ -26,10 +26,11 @@ from typing import Any
 
 import psutil
 
+from bipedal.ppo_trainer import PPOTrainer
 from bipedal.presets import get_preset
 from bipedal.tables import write_table
 from bipedal.train import train
-from bipedal.trainer import Progress, Trainer
+from bipedal.trainer import Progress
 
 SIZES = (64, 256, 1024, 4096, 16384)
 LONG_TIMESTEPS = 20_000_000
@@ -43,7 +44,7 @@ def measure_throughput(num_envs: int, cores: list[int], seconds: float) -> dict[
         preset, num_envs=num_envs, rollout_steps=max(16, preset.batch_size // num_envs)
     )
     with TemporaryDirectory() as folder:
-        trainer = Trainer(config, Path(folder))
+        trainer = PPOTrainer(config, Path(folder))
         collecting = learning = 0.0
         rounds = 0
         while collecting + learning < seconds or rounds < 2:

@@ -57,8 +57,8 @@ class TrainConfig:
     """All that decides a training run, apart from the machine."""
 
     preset: str = "default"
-    """Preset of the other defaults: default, polish, hardcore, hardcore-careful, hardcore-polish,
-    hardcore-finetune or seed."""
+    """Preset of the other defaults: default, polish, evolve, seed or hardcore(-careful, -polish,
+    -finetune)."""
     env_id: Annotated[str, Metavar("ID"), one_of(ENV_IDS)] = "BipedalWalker-v3"
     """BipedalWalker-v3 or BipedalWalkerHardcore-v3."""
     total_timesteps: Annotated[int, between(1, MANY)] = 10_000_000
@@ -77,6 +77,10 @@ class TrainConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the networks live; auto takes a GPU if there is one."""
 
+    algorithm: Literal["ppo", "evolution"] = "ppo"
+    """How it learns. Proximal policy optimisation, or an evolution strategy on the greedy policy of
+    a model to start from."""
+
     engine: Annotated[Literal["warp", "gymnasium"], Section("Environments")] = "warp"
     """What steps the environments. The batched engine, or Gymnasium's own environments, which play
     the same episodes, need Box2D and take longer."""
@@ -85,6 +89,12 @@ class TrainConfig:
     reward_floor: Annotated[float, between(FALL_REWARD, 0)] = FALL_REWARD
     """Smallest reward that training sees. A fall's is -100; -10 makes falls cheap. Logged returns
     and scores stay raw."""
+    torque_weight: Annotated[float, between(0, 100)] = 3.0
+    """Factor on the cost of torque that training sees. A score sees it as it is. The whole way pays
+    the same whatever the speed, but a discounted return would rather have it soon."""
+    posture_cost: Annotated[float, between(0, 10)] = 0.3
+    """Taken off training's reward for each metre that the hull is below 2.2 m, per timestep. It
+    keeps a robot off its knees."""
     endless_course: bool = False
     """Treat the far end of the course as a time limit. V of the observation there stands in for the
     rewards that would follow (Pardo et al. 2018). The policy does not see how far it has come, so
@@ -127,6 +137,12 @@ class TrainConfig:
     """Largest norm of a gradient, for each network."""
     adam_epsilon: Rate = 1e-5
     """Adam's ε."""
+
+    perturbation: Annotated[float, Section("Evolution strategy"), above(0), at_most(10)] = 0.02
+    """Standard deviation of the perturbed weights when training begins. Each environment plays an
+    episode with weights of its own."""
+    final_perturbation: Annotated[float, above(0), at_most(10)] = 0.02
+    """Standard deviation of the perturbed weights after `total_timesteps`."""
 
     hidden_sizes: Annotated[tuple[int, ...], Section("Networks"), WIDTHS] = (64, 64)
     """Widths of the hidden layers of actor and critic."""
@@ -188,6 +204,7 @@ class TrainConfig:
         _check_standard_deviations(self)
         _check_selection(self)
         _check_curriculum(self)
+        _check_evolution(self)
 
 
 def _check_batch(config: TrainConfig) -> None:
@@ -253,11 +270,27 @@ def _check_curriculum(config: TrainConfig) -> None:
         )
 
 
+def _check_evolution(config: TrainConfig) -> None:
+    """An evolution strategy has a walker, and pairs of it on the batched engine."""
+    if config.algorithm != "evolution":
+        return
+    if config.init_from is None:
+        raise UserError("--algorithm evolution needs a model to start from: give --init-from")
+    if config.num_envs % 2 or config.engine != "warp" or config.best_by != "evaluation":
+        raise UserError(
+            "--algorithm evolution needs an even --num-envs, --engine warp and --best-by evaluation"
+        )
+
+
 RETIRED_FIELDS = ("target_kl",)
 """Fields of earlier versions that had no effect with any value that other fields can still have.
 
 `target_kl` was read with `learning_rate_schedule` "adaptive" alone.
 """
+
+
+EARLIER_VALUES: Mapping[str, Any] = {"torque_weight": 1.0, "posture_cost": 0.0}
+"""What fields stood for in the versions that did not have them, where it is not their default."""
 
 
 def config_to_json(config: TrainConfig) -> dict[str, Any]:
@@ -268,17 +301,19 @@ def config_to_json(config: TrainConfig) -> dict[str, Any]:
 def config_from_json(data: Mapping[str, Any]) -> TrainConfig:
     """Undo `config_to_json`, of this version or an earlier one.
 
-    Fields that an earlier version did not have take their defaults. Raises `UserError` if a field
+    Fields that an earlier version did not have take their defaults, or what they stood for then
+    (`EARLIER_VALUES`). Raises `UserError` if a field
     is unknown or of another type, or if there is no `preset`, which every version writes.
     """
     defaults = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
-    known = {name: value for name, value in data.items() if name not in RETIRED_FIELDS}
+    written = {name: value for name, value in data.items() if name not in RETIRED_FIELDS}
+    known = {**EARLIER_VALUES, **written}
     unknown = sorted(set(known) - set(defaults))
     if unknown:
         raise UserError(
             f"this configuration is of another version of bipedal (fields: {', '.join(unknown)})"
         )
-    if "preset" not in known:
+    if "preset" not in written:
         raise UserError("this configuration is damaged: it has no preset")
     if "hidden_sizes" in known:
         known["hidden_sizes"] = _to_tuple(known["hidden_sizes"])

@@ -119,10 +119,14 @@ class Policy(nn.Module):
                 f"act_batch takes observations (N, {OBSERVATION_DIM}), not "
                 f"{tuple(observations.shape)}"
             )
-        shown = self.network_input(self._frames(observations, begun))
+        shown = self.observe(observations, begun)
         padded = pad(shown, (0, 0, 0, -len(shown) % ROW_MULTIPLE))
         output = forward_in_float64(self.actor.net, padded)[: len(shown)]
         return torch.tanh((self.gain if gain is None else gain) * output).float()
+
+    def observe(self, observations: Tensor, begun: Tensor | None = None) -> Tensor:
+        """What networks are shown now: raw observations (N, O) -> (N, F * O); see `act_batch`."""
+        return self.network_input(self._frames(observations, begun))
 
     def _frames(self, observations: Tensor, begun: Tensor | None) -> Tensor:
         """Add observations (N, O) to the history; returns what is shown now, (N, F, O)."""

@@ -68,7 +68,7 @@ class TrainingDisplay:
             numbers=numbers,
         )
         now = time.monotonic()
-        last = progress.iteration == progress.iterations
+        last = progress.timesteps == progress.total_timesteps
         if not console.is_terminal and (last or now - self._last_line >= LINE_SECONDS):
             self._last_line = now
             console.print(f"{progress.elapsed:7.1f} s  {numbers}", soft_wrap=True)

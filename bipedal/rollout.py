@@ -14,6 +14,7 @@ from bipedal.networks import gaussian_log_prob
 from bipedal.normalizer import RewardScaler
 from bipedal.physics.constants import FALL_REWARD
 from bipedal.policy import Policy
+from bipedal.shaping import Shaping
 from bipedal.walker import VectorEngine
 
 
@@ -85,7 +86,7 @@ class Collector:
         *,
         steps: int,
         generator: torch.Generator,
-        reward_floor: float,
+        shaping: Shaping,
         endless_course: bool,
     ) -> None:
         """Reset the engine and make room for rollouts of `steps` timesteps.
@@ -98,7 +99,7 @@ class Collector:
         self.policy = policy
         self.reward_scaler = reward_scaler
         self.generator = generator
-        self.reward_floor = reward_floor
+        self.shaping = shaping
         self.endless_course = endless_course
         device, num_envs = policy.device, engine.num_envs
         first = engine.reset().to(device)
@@ -151,8 +152,8 @@ class Collector:
         rollout.log_probs.copy_(gaussian_log_prob(raw.means, log_std, rollout.actions))
         self._compute_values()
         episodes = self._ended_episodes(fell)
-        floored = raw.rewards.clamp_(min=self.reward_floor)
-        rollout.rewards.copy_(self.reward_scaler(floored, rollout.done))
+        shaped = self.shaping(raw.rewards, raw.observations, rollout.actions)
+        rollout.rewards.copy_(self.reward_scaler(shaped, rollout.done))
         policy.normalizer.update(raw.observations.flatten(0, 1))
         return rollout, episodes
 

@@ -1,39 +1,30 @@
-"""A run in memory, and one iteration of it: collect, update, evaluate, log, keep."""
+"""A run in memory, and one iteration of it: learn, evaluate, log, keep."""
 
 from __future__ import annotations
 
 import math
 import time
 import warnings
+from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
-from bipedal import ppo, schedules
 from bipedal.checkpoint import save_model
 from bipedal.config import TrainConfig
-from bipedal.curriculum import Curriculum
-from bipedal.engines import make_engine
-from bipedal.engines.warp import WarpEngine
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.selection import Selection
 from bipedal.initial import initial_policy
-from bipedal.logs import RunLog
-from bipedal.networks import flatten_parameters
-from bipedal.normalizer import RewardScaler
-from bipedal.policy import Policy
+from bipedal.logs import Row, RunLog
 from bipedal.report.video import record_episode
-from bipedal.rollout import Collector, EpisodeStatistics, Rollout
+from bipedal.rollout import EpisodeStatistics
 from bipedal.seeds import EVALUATION_SEED
-
-RETURN_MEAN, RETURN_VARIANCE = "discounted_return_mean", "discounted_return_variance"
-"""Keys of a model's `info`: the deviation is the unit of its critic's values."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +32,6 @@ class Progress:
     """What a watcher is told after every iteration."""
 
     iteration: int
-    iterations: int
     timesteps: int
     total_timesteps: int
     mean_return: float
@@ -53,26 +43,31 @@ class Progress:
     """Seconds of training, all sittings together."""
 
 
-class Trainer:
-    """A run in memory: policy, optimisers, environments, and where it has got to."""
+class Learned(NamedTuple):
+    """What an iteration of learning has led to."""
+
+    timesteps: int
+    """That it played."""
+    episodes: Sequence[EpisodeStatistics]
+    """That ended in it."""
+    metrics: Row
+    """Columns of metrics.csv of this way to learn."""
+
+
+class Trainer(ABC):
+    """A run in memory: policy, environments, and where it has got to.
+
+    What all ways to learn share. A subclass says what an iteration of learning is, and what it
+    needs to go on exactly.
+    """
 
     def __init__(self, config: TrainConfig, run_dir: Path) -> None:
-        """Begin at timestep 0; starts the engine's threads or processes."""
+        """Begin at timestep 0."""
         config.validate()
         self.config = config
         self.run_dir = run_dir
         self.models_dir = run_dir / "saved_models"
         self.policy = initial_policy(config, self.models_dir).to(_choose_device(config.device))
-        self.actor, self.critic = self.policy.actor, self.policy.critic
-        self.actor_optimizer, self.critic_optimizer = (
-            torch.optim.Adam(
-                [flatten_parameters(module)], lr=rate, eps=config.adam_epsilon, fused=True
-            )
-            for module, rate in (
-                (self.actor, config.policy_learning_rate),
-                (self.critic, config.critic_learning_rate),
-            )
-        )
         # On the CPU in any case: a seed draws the same numbers whatever the device.
         self.generator = torch.Generator().manual_seed(config.seed)
         self.iteration = 0
@@ -82,36 +77,41 @@ class Trainer:
         self.recent_returns: deque[float] = deque(maxlen=config.best_window)
         with ExitStack() as stack:
             self.selection = stack.enter_context(closing(Selection(config)))
-            engine = make_engine(config.engine, config.env_id, config.num_envs, config.seed)
-            self.engine = stack.enter_context(closing(engine))
-            self.curriculum = None
-            if config.curriculum_share:
-                self.curriculum = Curriculum(cast(WarpEngine, self.engine))
-            self.collector = Collector(
-                self.engine,
-                self.policy,
-                _reward_scaler(config, self.policy),
-                steps=config.rollout_steps,
-                generator=self.generator,
-                reward_floor=config.reward_floor,
-                endless_course=config.endless_course,
-            )
+            self._open(stack)
             self._resources = stack.pop_all()
+
+    # What a subclass says -------------------------------------------------------------------------
+
+    @abstractmethod
+    def _open(self, stack: ExitStack) -> None:
+        """Make the optimisers and start the environments, which `stack` closes at the end."""
+
+    @abstractmethod
+    def _learn(self) -> Learned:
+        """Play and improve the policy."""
+
+    @abstractmethod
+    def _learner_state(self) -> dict[str, Any]:
+        """What only this way to learn needs for an exact resume."""
+
+    @abstractmethod
+    def _restore_learner(self, state: Mapping[str, Any]) -> None:
+        """Undo `_learner_state`."""
+
+    def _model_info(self) -> dict[str, Any]:
+        """What a model file says of this way to learn."""
+        return {}
 
     # One iteration --------------------------------------------------------------------------------
 
     def iterate(self, log: RunLog) -> Progress:
-        """Collect a rollout, improve on it, log it, and keep what is due."""
+        """Learn for an iteration, log it, and keep what is due."""
         started = time.perf_counter()
-        values = self._set_hyperparameters()
-        rollout, episodes = self.collector.collect()
-        statistics, variance = self._update(rollout, values.gamma)
+        learned = self._learn()
         self.iteration += 1
-        self.timesteps += self.config.batch_size
-        self.episodes += len(episodes)
-        self.recent_returns.extend(episode.episodic_return for episode in episodes)
-        if self.curriculum is not None:
-            self._teach(self.curriculum, episodes)
+        self.timesteps += learned.timesteps
+        self.episodes += len(learned.episodes)
+        self.recent_returns.extend(episode.episodic_return for episode in learned.episodes)
         self._keep_what_is_due(log)
         seconds = time.perf_counter() - started
         self.elapsed += seconds
@@ -119,99 +119,30 @@ class Trainer:
             {
                 "iteration": self.iteration,
                 "timesteps": self.timesteps,
-                **_episode_metrics(episodes),
+                **_episode_metrics(learned.episodes),
                 "charts/episodic_return_mean": self._mean_return(),
                 "charts/episodes": self.episodes,
-                "charts/policy_learning_rate": values.policy_learning_rate,
-                "charts/critic_learning_rate": values.critic_learning_rate,
-                "charts/std": self._std(),
-                "charts/gamma": values.gamma,
-                **self._difficulty_metric(),
-                **{f"losses/{name}": value for name, value in statistics._asdict().items()},
-                "losses/explained_variance": variance,
-                "charts/SPS": round(self.config.batch_size / seconds),
+                **learned.metrics,
+                "charts/SPS": round(learned.timesteps / seconds),
                 "time/elapsed": round(self.elapsed, 3),
             }
         )
         return Progress(
             iteration=self.iteration,
-            iterations=self.config.iterations,
             timesteps=self.timesteps,
-            total_timesteps=self.config.iterations * self.config.batch_size,
+            total_timesteps=max(self.timesteps, self.config.total_timesteps),
             mean_return=self._mean_return(),
             best_return=self.selection.best_return,
             std=self._std(),
-            steps_per_second=self.config.batch_size / seconds,
+            steps_per_second=learned.timesteps / seconds,
             elapsed=self.elapsed,
         )
-
-    def _set_hyperparameters(self) -> schedules.Hyperparameters:
-        """Learning rates, discount factor and standard deviation of this iteration."""
-        config, actor = self.config, self.actor
-        values = schedules.hyperparameters(config, self.timesteps)
-        self.actor_optimizer.param_groups[0]["lr"] = values.policy_learning_rate
-        self.critic_optimizer.param_groups[0]["lr"] = values.critic_learning_rate
-        self.collector.reward_scaler.gamma = values.gamma
-        actor.std_bounds = (config.std_min, values.std_max)
-        if schedules.noise_restarts(config, self.timesteps):
-            nn.init.constant_(actor.log_std, math.log(values.std_max))
-            actor.scale_output(self.policy.gain)  # begin with what the greedy policy does best
-            self.policy.gain = 1.0
-        actor.project_log_std()
-        return values
-
-    def _update(self, rollout: Rollout, gamma: float) -> tuple[ppo.UpdateStatistics, float]:
-        """Advantages, then the PPO update; returns its statistics and the explained variance."""
-        advantages = ppo.generalized_advantages(
-            rollout.rewards,
-            rollout.values,
-            rollout.next_values,
-            rollout.terminated,
-            rollout.done,
-            gamma=gamma,
-            gae_lambda=self.config.gae_lambda,
-        )
-        returns = advantages + rollout.values
-        batch = ppo.Batch(
-            rollout.observations.flatten(0, 1),
-            rollout.actions.flatten(0, 1),
-            rollout.log_probs.flatten(),
-            advantages.flatten(),
-            returns.flatten(),
-        )
-        config = self.config
-        statistics = ppo.update(
-            self.actor,
-            self.critic,
-            self.actor_optimizer,
-            self.critic_optimizer,
-            batch,
-            ppo.UpdateSettings(
-                epochs=config.epochs,
-                minibatch_size=config.minibatch_size,
-                clip_range=config.clip_range,
-                entropy_coefficient=config.entropy_coefficient,
-                max_grad_norm=config.max_grad_norm,
-            ),
-            self.generator,
-        )
-        return statistics, ppo.explained_variance(rollout.values, returns)
-
-    def _teach(self, curriculum: Curriculum, episodes: list[EpisodeStatistics]) -> None:
-        """Let the obstacles grow with success, and be Gymnasium's when the curriculum is over."""
-        if self.timesteps < self.config.curriculum_share * self.config.total_timesteps:
-            curriculum.learn(episodes)
-        else:
-            curriculum.end()
 
     def _mean_return(self) -> float:
         return float(np.mean(self.recent_returns)) if self.recent_returns else math.nan
 
     def _std(self) -> float:
-        return float(self.actor.bounded_log_std().detach().exp().mean())
-
-    def _difficulty_metric(self) -> dict[str, float]:
-        return {} if self.curriculum is None else {"charts/difficulty": self.curriculum.difficulty}
+        return float(self.policy.actor.bounded_log_std().detach().exp().mean())
 
     # What is kept ---------------------------------------------------------------------------------
 
@@ -222,7 +153,9 @@ class Trainer:
             self._save_model("best_model.pth")
         if self.iteration % config.checkpoint_interval == 0:
             self._save_model(f"checkpoint_{self.iteration}.pth")
-        result = selection.evaluate(self.policy, self.iteration, self._mean_return())
+        result = selection.evaluate(
+            self.policy, self.iteration, self._mean_return(), last=self._out_of_timesteps
+        )
         if result is not None:
             at = {"iteration": self.iteration, "timesteps": self.timesteps}
             elapsed = round(self.elapsed, 3)  # until this iteration began
@@ -243,8 +176,7 @@ class Trainer:
             "timesteps": self.timesteps,
             "training_return": self._mean_return(),
             "gain": self.policy.gain,
-            RETURN_MEAN: float(self.collector.reward_scaler.mean),
-            RETURN_VARIANCE: float(self.collector.reward_scaler.var),
+            **self._model_info(),
         }
         save_model(self.models_dir / name, self.policy)
 
@@ -257,8 +189,12 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all iterations are done, or no more are needed."""
-        return self.solved or self.iteration >= self.config.iterations
+        """Whether all timesteps are done, or no more are needed."""
+        return self.solved or self._out_of_timesteps
+
+    @property
+    def _out_of_timesteps(self) -> bool:
+        return self.timesteps >= self.config.total_timesteps
 
     @property
     def solved(self) -> bool:
@@ -271,23 +207,46 @@ class Trainer:
         if not (self.models_dir / "best_model.pth").exists():
             self._save_model("best_model.pth")
 
+    # Exact continuation ---------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Everything that an exact resume needs."""
+        actor, critic = self.policy.actor, self.policy.critic
+        return {
+            "iteration": self.iteration,
+            "timesteps": self.timesteps,
+            "episodes": self.episodes,
+            "elapsed": self.elapsed,
+            "recent_returns": list(self.recent_returns),
+            "selection": self.selection.state(),
+            "gain": self.policy.gain,
+            "std_bounds": list(actor.std_bounds),
+            "actor": actor.state_dict(),
+            "critic": critic.state_dict(),
+            "generator": self.generator.get_state(),
+            **self._learner_state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a saved state."""
+        actor, critic = self.policy.actor, self.policy.critic
+        self.iteration = state["iteration"]
+        self.timesteps = state["timesteps"]
+        self.episodes = state["episodes"]
+        self.elapsed = state["elapsed"]
+        self.recent_returns.extend(state["recent_returns"])
+        self.selection.restore(state["selection"])
+        self.policy.gain = state["gain"]
+        std_min, std_max = state["std_bounds"]
+        actor.std_bounds = (std_min, std_max)
+        actor.load_state_dict(state["actor"])
+        critic.load_state_dict(state["critic"])
+        self.generator.set_state(state["generator"])
+        self._restore_learner(state)
+
     def close(self) -> None:
         """End all threads and processes."""
         self._resources.close()
-
-
-def _reward_scaler(config: TrainConfig, policy: Policy) -> RewardScaler:
-    """Make the scaler of a run; a model to start from brings the units of its critic.
-
-    They count as one batch, so that the scale follows another discount factor or reward floor soon.
-    """
-    scaler = RewardScaler(config.num_envs, config.gamma)
-    mean, var = policy.info.get(RETURN_MEAN), policy.info.get(RETURN_VARIANCE)
-    if config.init_from is not None and isinstance(mean, float) and isinstance(var, float):
-        if not (math.isfinite(mean) and 0.0 < var < math.inf):
-            raise UserError(f"{config.init_from} holds a scale of rewards that is not finite")
-        scaler.start_from(mean, var, config.batch_size)
-    return scaler.to(policy.device)
 
 
 def _choose_device(name: str) -> torch.device:
@@ -298,7 +257,7 @@ def _choose_device(name: str) -> torch.device:
     return torch.device("cuda" if use_cuda else "cpu")
 
 
-def _episode_metrics(episodes: list[EpisodeStatistics]) -> dict[str, float]:
+def _episode_metrics(episodes: Sequence[EpisodeStatistics]) -> dict[str, float]:
     """Means over the episodes that ended in an iteration; NaN if none did."""
 
     def mean(values: list[float]) -> float:

@@ -11,6 +11,7 @@ from bipedal.networks import Actor, Critic, gaussian_log_prob
 from bipedal.normalizer import ObservationNormalizer, RewardScaler
 from bipedal.policy import Policy
 from bipedal.rollout import Collector
+from bipedal.shaping import Shaping
 from bipedal.walker import Step
 
 
@@ -81,7 +82,7 @@ def make_collector(
         RewardScaler(engine.num_envs, gamma=0.9),
         steps=steps,
         generator=torch.Generator().manual_seed(0),
-        reward_floor=reward_floor,
+        shaping=Shaping(reward_floor, torque_weight=1.0, posture_cost=0.0),
         endless_course=endless_course,
     )
 

@@ -113,11 +113,14 @@ def _crossed(env_id: str, crossed: Mapping[str, float | None]) -> Row:
 def make_evaluator(config: TrainConfig) -> Evaluator | None:
     """The evaluator of a run; None if it has no evaluations.
 
-    A run whose best model training decides has its policy judged as it trains: with a gain of 1.
+    A policy is judged as it trains, with a gain of 1, where training decides on the best model and
+    where the greedy policy is what learns.
     """
     if config.evaluation_interval == 0:
         return None
-    gains = GREEDY_GAINS if config.best_by == "evaluation" else (1.0,)
+    gains = (
+        (1.0,) if config.best_by == "training" or config.algorithm == "evolution" else GREEDY_GAINS
+    )
     return Evaluator(config.env_id, config.evaluation_episodes, gains)
 
 
@@ -157,14 +160,16 @@ class Selection:
             return False
         return self.is_best(float(np.mean(returns)))
 
-    def evaluate(self, policy: Policy, iteration: int, training_return: float) -> Result | None:
-        """Evaluate the policy and set its gain, if this iteration is one for it."""
+    def evaluate(
+        self, policy: Policy, iteration: int, training_return: float, *, last: bool
+    ) -> Result | None:
+        """Evaluate the policy and set its gain, if this iteration is one for it, as the last is."""
         config = self._config
         if self._evaluator is None:
             return None
         due = iteration % config.evaluation_interval == 0
         promising = training_return >= config.evaluation_min_return
-        if not (due and promising) and iteration != config.iterations:
+        if not (due and promising) and not last:
             return None
         result = self._evaluator.evaluate(policy)
         policy.gain = result.gain

@@ -21,6 +21,8 @@ GRAVITY = 10.0
 """m/s^2, downwards."""
 MOTOR_TORQUE = 80.0
 """N m, of a motor at full action."""
+MOTOR_COST = 0.00035 * MOTOR_TORQUE
+"""What a motor at full action takes off the reward of a timestep."""
 HIP_SPEED, KNEE_SPEED = 4.0, 6.0
 """rad/s that the motors aim at."""
 INITIAL_FORCE = 5.0

@@ -18,7 +18,7 @@ from bipedal.physics.constants import (
     LOWER_1,
     LOWER_START_Y,
     MODULE_OPTIONS,
-    MOTOR_TORQUE,
+    MOTOR_COST,
     NUM_BODIES,
     NUM_JOINTS,
     SCALE,
@@ -43,7 +43,7 @@ wp.set_module_options(MODULE_OPTIONS)
 OBSERVATIONS = wp.constant(14 + LIDAR_RAYS)
 _SPEED_X = wp.constant(wp.float64(VIEWPORT_WIDTH / SCALE))
 _SPEED_Y = wp.constant(wp.float64(VIEWPORT_HEIGHT / SCALE))
-_MOTOR_COST = wp.constant(float(np.float32(0.00035 * MOTOR_TORQUE)))
+_MOTOR_COST = wp.constant(float(np.float32(MOTOR_COST)))
 
 
 @wp.struct

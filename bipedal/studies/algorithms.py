@@ -136,9 +136,14 @@ ROUNDS = 10
 
 
 def ppo_config(timesteps: int) -> TrainConfig:
-    """The default preset without its evaluations: the policy is the mean as it is."""
+    """The default preset without its evaluations: the policy is the mean as it is.
+
+    It learns from the raw reward, as the others do.
+    """
     return dataclasses.replace(
         DEFAULT,
+        torque_weight=1.0,
+        posture_cost=0.0,
         total_timesteps=ROUNDS * timesteps,
         checkpoint_interval=1,
         evaluation_interval=0,

@@ -35,6 +35,8 @@ RECIPE = replace(HARDCORE_FINETUNE, **COMMON, **START)
 BASE = replace(
     DEFAULT,
     env_id=HARDCORE_ID,
+    torque_weight=1.0,
+    posture_cost=0.0,
     final_gamma=DEFAULT.gamma,
     final_std_max=0.2,
     evaluation_min_return=-1e9,

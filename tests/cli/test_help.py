@@ -64,8 +64,8 @@ def test_help_begins_with_what_a_newcomer_needs_and_has_headings(capsys: Capture
     lines = capsys.readouterr().out.splitlines()
     headings = [line for line in lines if re.fullmatch(r"\w[\w ]*:", line)]
     assert headings == [
-        "Run:", "Environments:", "PPO:", "Learning rates:", "Networks:", "Exploration:",
-        "Evaluation and saving:",
+        "Run:", "Environments:", "PPO:", "Learning rates:", "Evolution strategy:", "Networks:",
+        "Exploration:", "Evaluation and saving:",
     ]  # fmt: skip
     first = lines[lines.index("Run:") : lines.index("Environments:")]
     for option in ("--preset", "--env-id", "--total-timesteps", "--seed", "--run-dir", "--resume"):

@@ -180,7 +180,8 @@ def test_a_run_is_trained_scored_and_gone_on_with(capsys: Captured) -> None:
     assert cli.main(["train", *polish, "--total-timesteps", "64"]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == f"starting from {where}"
-    assert lines[-1] == "next: bipedal report polished"
+    assert lines[-2] == "next: bipedal report polished"
+    assert lines[-1].endswith("train --preset evolve --init-from polished")
 
 
 def test_a_failed_job_is_exit_code_1(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:

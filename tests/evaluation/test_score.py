@@ -15,7 +15,7 @@ from bipedal.checkpoint import load_model, save_model
 from bipedal.engines.reference import make_env
 from bipedal.errors import UserError
 from bipedal.evaluation.episode import Act, run_episode
-from bipedal.evaluation.gait import GaitClass
+from bipedal.evaluation.gait import GaitClass, Posture
 from bipedal.evaluation.score import Evaluation, evaluate, interquartile_mean, mean_interval
 from bipedal.history import FrameStack
 from bipedal.networks import Activation, Actor, Critic
@@ -173,6 +173,7 @@ def test_the_pretrained_walker_walks_and_needs_its_statistics() -> None:
     assert episode.episodic_return > 300
     assert episode.gait is not None
     assert episode.gait.gait_class in (GaitClass.WALKING, GaitClass.RUNNING)
+    assert episode.gait.posture is Posture.UPRIGHT
     for statistics in ("none", "fresh"):
         blind = run_episode(walker.with_statistics(statistics), "BipedalWalker-v3", seed=0)
         assert blind.episodic_return < 100

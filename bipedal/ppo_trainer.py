@@ -1,0 +1,171 @@
+"""Learn by proximal policy optimisation: collect a rollout, improve on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from bipedal import ppo, schedules
+from bipedal.config import TrainConfig
+from bipedal.curriculum import Curriculum
+from bipedal.engines import make_engine
+from bipedal.engines.warp import WarpEngine
+from bipedal.errors import UserError
+from bipedal.networks import flatten_parameters
+from bipedal.normalizer import RewardScaler
+from bipedal.policy import Policy
+from bipedal.rollout import Collector, EpisodeStatistics, Rollout
+from bipedal.shaping import Shaping
+from bipedal.trainer import Learned, Trainer
+
+RETURN_MEAN, RETURN_VARIANCE = "discounted_return_mean", "discounted_return_variance"
+"""Keys of a model's `info`: the deviation is the unit of its critic's values."""
+
+
+class PPOTrainer(Trainer):
+    """A run that learns by PPO."""
+
+    def _open(self, stack: ExitStack) -> None:
+        config, policy = self.config, self.policy
+        self.actor_optimizer, self.critic_optimizer = (
+            torch.optim.Adam(
+                [flatten_parameters(module)], lr=rate, eps=config.adam_epsilon, fused=True
+            )
+            for module, rate in (
+                (policy.actor, config.policy_learning_rate),
+                (policy.critic, config.critic_learning_rate),
+            )
+        )
+        engine = make_engine(config.engine, config.env_id, config.num_envs, config.seed)
+        self.engine = stack.enter_context(closing(engine))
+        self.curriculum = None
+        if config.curriculum_share:
+            self.curriculum = Curriculum(cast(WarpEngine, self.engine))
+        self.collector = Collector(
+            self.engine,
+            policy,
+            _reward_scaler(config, policy),
+            steps=config.rollout_steps,
+            generator=self.generator,
+            shaping=Shaping.of(config),
+            endless_course=config.endless_course,
+        )
+
+    def _learn(self) -> Learned:
+        """Collect a rollout and update the networks."""
+        values = self._set_hyperparameters()
+        rollout, episodes = self.collector.collect()
+        statistics, variance = self._update(rollout, values.gamma)
+        if self.curriculum is not None:
+            self._teach(self.curriculum, episodes)
+        metrics = {
+            "charts/policy_learning_rate": values.policy_learning_rate,
+            "charts/critic_learning_rate": values.critic_learning_rate,
+            "charts/std": self._std(),
+            "charts/gamma": values.gamma,
+            **self._difficulty_metric(),
+            **{f"losses/{name}": value for name, value in statistics._asdict().items()},
+            "losses/explained_variance": variance,
+        }
+        return Learned(self.config.batch_size, episodes, metrics)
+
+    def _set_hyperparameters(self) -> schedules.Hyperparameters:
+        """Learning rates, discount factor and standard deviation of this iteration."""
+        config, actor = self.config, self.policy.actor
+        values = schedules.hyperparameters(config, self.timesteps)
+        self.actor_optimizer.param_groups[0]["lr"] = values.policy_learning_rate
+        self.critic_optimizer.param_groups[0]["lr"] = values.critic_learning_rate
+        self.collector.reward_scaler.gamma = values.gamma
+        actor.std_bounds = (config.std_min, values.std_max)
+        if schedules.noise_restarts(config, self.timesteps):
+            nn.init.constant_(actor.log_std, math.log(values.std_max))
+            actor.scale_output(self.policy.gain)  # begin with what the greedy policy does best
+            self.policy.gain = 1.0
+        actor.project_log_std()
+        return values
+
+    def _update(self, rollout: Rollout, gamma: float) -> tuple[ppo.UpdateStatistics, float]:
+        """Advantages, then the PPO update; returns its statistics and the explained variance."""
+        advantages = ppo.generalized_advantages(
+            rollout.rewards,
+            rollout.values,
+            rollout.next_values,
+            rollout.terminated,
+            rollout.done,
+            gamma=gamma,
+            gae_lambda=self.config.gae_lambda,
+        )
+        returns = advantages + rollout.values
+        batch = ppo.Batch(
+            rollout.observations.flatten(0, 1),
+            rollout.actions.flatten(0, 1),
+            rollout.log_probs.flatten(),
+            advantages.flatten(),
+            returns.flatten(),
+        )
+        config = self.config
+        statistics = ppo.update(
+            self.policy.actor,
+            self.policy.critic,
+            self.actor_optimizer,
+            self.critic_optimizer,
+            batch,
+            ppo.UpdateSettings(
+                epochs=config.epochs,
+                minibatch_size=config.minibatch_size,
+                clip_range=config.clip_range,
+                entropy_coefficient=config.entropy_coefficient,
+                max_grad_norm=config.max_grad_norm,
+            ),
+            self.generator,
+        )
+        return statistics, ppo.explained_variance(rollout.values, returns)
+
+    def _teach(self, curriculum: Curriculum, episodes: list[EpisodeStatistics]) -> None:
+        """Let the obstacles grow with success, and be Gymnasium's when the curriculum is over."""
+        timesteps = self.timesteps + self.config.batch_size
+        if timesteps < self.config.curriculum_share * self.config.total_timesteps:
+            curriculum.learn(episodes)
+        else:
+            curriculum.end()
+
+    def _difficulty_metric(self) -> dict[str, float]:
+        return {} if self.curriculum is None else {"charts/difficulty": self.curriculum.difficulty}
+
+    def _model_info(self) -> dict[str, Any]:
+        scaler = self.collector.reward_scaler
+        return {RETURN_MEAN: float(scaler.mean), RETURN_VARIANCE: float(scaler.var)}
+
+    def _learner_state(self) -> dict[str, Any]:
+        return {
+            "actor_optimizer": self.actor_optimizer.state_dict(),
+            "critic_optimizer": self.critic_optimizer.state_dict(),
+            "collector": self.collector.state(),
+            "curriculum": None if self.curriculum is None else self.curriculum.state(),
+        }
+
+    def _restore_learner(self, state: Mapping[str, Any]) -> None:
+        self.actor_optimizer.load_state_dict(state["actor_optimizer"])
+        self.critic_optimizer.load_state_dict(state["critic_optimizer"])
+        self.collector.restore(state["collector"])
+        if self.curriculum is not None:
+            self.curriculum.restore(state["curriculum"])
+
+
+def _reward_scaler(config: TrainConfig, policy: Policy) -> RewardScaler:
+    """Make the scaler of a run; a model to start from brings the units of its critic.
+
+    They count as one batch, so that the scale follows another discount factor or reward floor soon.
+    """
+    scaler = RewardScaler(config.num_envs, config.gamma)
+    mean, var = policy.info.get(RETURN_MEAN), policy.info.get(RETURN_VARIANCE)
+    if config.init_from is not None and isinstance(mean, float) and isinstance(var, float):
+        if not (math.isfinite(mean) and 0.0 < var < math.inf):
+            raise UserError(f"{config.init_from} holds a scale of rewards that is not finite")
+        scaler.start_from(mean, var, config.batch_size)
+    return scaler.to(policy.device)
