@@ -57,8 +57,8 @@ class TrainConfig:
     """All that decides a training run, apart from the machine."""
 
     preset: str = "default"
-    """Preset of the other defaults: default, polish, evolve, seed or hardcore(-careful, -polish,
-    -finetune)."""
+    """Named defaults: default, polish, evolve, hardcore, hardcore-careful, hardcore-polish,
+    hardcore-finetune or seed."""
     env_id: Annotated[str, Metavar("ID"), one_of(ENV_IDS)] = "BipedalWalker-v3"
     """BipedalWalker-v3 or BipedalWalkerHardcore-v3."""
     total_timesteps: Annotated[int, between(1, MANY)] = 10_000_000

@@ -54,7 +54,7 @@ def test_help_shows_the_defaults_of_the_preset(capsys: Captured) -> None:
 def test_help_of_training_names_every_preset(capsys: Captured) -> None:
     cli.main(["train", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    named = re.search(r"other defaults: (.*?) \[", text)
+    named = re.search(r"Named defaults: (.*?) \[", text)
     assert named is not None
     assert set(re.split(", | or ", named[1])) == set(PRESETS)
 
