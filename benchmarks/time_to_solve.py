@@ -5,9 +5,9 @@
 
 Each contender trains in a process of its own with nothing beside it, and keeps snapshots of its
 policy. The clock starts when that process is launched, imports included, and a snapshot's time is
-that of its file. Afterwards each snapshot's greedy policy plays `--episodes` fresh episodes in
-Gymnasium's own environment, raw reward; that time is nobody's. A level counts as reached at the
-first snapshot whose mean is at or above it.
+that of its file. Afterwards each snapshot's greedy policy plays `--episodes` fresh episodes, raw
+reward, on the batched engine, which has Gymnasium's bits; that time is nobody's. A level counts as
+reached at the first snapshot whose mean is at or above it.
 
 `ours` trains until it is solved, `seed` is the notebook's preset, the rest are in
 benchmarks/peers.py. Budgets are seconds of training (`--budget`, for `ours` none is needed).
