@@ -176,10 +176,12 @@ def resolve_model_path(spec: str | Path) -> Path:
 def _read_pair(path: Path) -> tuple[dict[str, Any], bytes | None]:
     """Read a model and the statistics that belong to it (None where there is no such file)."""
     for attempt in range(READ_ATTEMPTS):
-        contents = _read_torch(path, read_file(path, MAX_FILE_BYTES))
+        weights = read_file(path, MAX_FILE_BYTES)
         if not os.path.exists(statistics_path(path)):
-            return contents, None
+            return _read_torch(path, weights), None
+        # Right after the weights, before these are unpacked: a save may come in between.
         statistics = read_file(statistics_path(path), MAX_STATISTICS_BYTES)
+        contents = _read_torch(path, weights)
         digest = hashlib.sha256(statistics).hexdigest()
         if contents.get("statistics_sha256", digest) == digest:
             return contents, statistics
