@@ -289,8 +289,9 @@ RETIRED_FIELDS = ("target_kl",)
 """
 
 
-EARLIER_VALUES: Mapping[str, Any] = {"torque_weight": 1.0, "posture_cost": 0.0}
-"""What fields stood for in the versions that did not have them, where it is not their default."""
+RAW_REWARD: Mapping[str, Any] = {"torque_weight": 1.0, "posture_cost": 0.0}
+"""Fields with which training sees torque and posture as a score does. So did the versions that did
+not have these fields."""
 
 
 def config_to_json(config: TrainConfig) -> dict[str, Any]:
@@ -302,12 +303,12 @@ def config_from_json(data: Mapping[str, Any]) -> TrainConfig:
     """Undo `config_to_json`, of this version or an earlier one.
 
     Fields that an earlier version did not have take their defaults, or what they stood for then
-    (`EARLIER_VALUES`). Raises `UserError` if a field
-    is unknown or of another type, or if there is no `preset`, which every version writes.
+    (`RAW_REWARD`). Raises `UserError` if a field is unknown or of another type, or if there is no
+    `preset`, which every version writes.
     """
     defaults = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
     written = {name: value for name, value in data.items() if name not in RETIRED_FIELDS}
-    known = {**EARLIER_VALUES, **written}
+    known = {**RAW_REWARD, **written}
     unknown = sorted(set(known) - set(defaults))
     if unknown:
         raise UserError(

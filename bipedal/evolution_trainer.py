@@ -13,7 +13,7 @@ from bipedal import evolution
 from bipedal.engines.warp import WarpEngine
 from bipedal.networks import flatten_parameters
 from bipedal.rollout import EpisodeStatistics
-from bipedal.schedules import linear
+from bipedal.schedules import learning_rate, linear
 from bipedal.seeds import row_seeds
 from bipedal.shaping import Shaping
 from bipedal.trainer import Learned, Trainer
@@ -47,9 +47,7 @@ class EvolutionTrainer(Trainer):
         config = self.config
         progress = self.timesteps / config.total_timesteps
         deviation = linear(config.perturbation, config.final_perturbation, progress)
-        rate = config.policy_learning_rate
-        if config.learning_rate_schedule == "linear":
-            rate = linear(rate, rate * config.final_learning_rate_scale, progress)
+        rate = learning_rate(config, config.policy_learning_rate, progress)
         directions = evolution.perturbations(
             config.num_envs // 2, len(self.parameters), self.generator
         )
@@ -102,8 +100,8 @@ class EvolutionTrainer(Trainer):
     def _terrains(self) -> list[int]:
         """Seeds of this generation's episodes, those of a pair the same."""
         pairs = self.config.num_envs // 2
-        first = self.iteration * pairs
-        return row_seeds(self.config.seed, first + pairs)[first:] * 2
+        first = row_seeds(self.config.seed, 1)[0] + self.iteration * pairs
+        return [*range(first, first + pairs)] * 2
 
     def _learner_state(self) -> dict[str, Any]:
         return {"optimizer": self.optimizer.state_dict()}

@@ -6,14 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bipedal.config import TrainConfig
+from bipedal.config import RAW_REWARD, TrainConfig
 from bipedal.errors import UserError
 from bipedal.walker import HARDCORE_ID
 
 SEED = TrainConfig(
     preset="seed",
-    torque_weight=1.0,
-    posture_cost=0.0,
+    **RAW_REWARD,
     total_timesteps=1_500 * 2_048,
     seed=9,
     num_envs=1,
@@ -95,8 +94,7 @@ Where its values come from (tuned on seeds 0 to 6 only, see docs/learner.md):
 HARDCORE_FINETUNE = dataclasses.replace(
     DEFAULT,
     preset="hardcore-finetune",
-    torque_weight=1.0,
-    posture_cost=0.0,
+    **RAW_REWARD,
     env_id=HARDCORE_ID,
     total_timesteps=5_000_000,
     policy_learning_rate=1e-5,
@@ -119,8 +117,7 @@ The learning rate is 1e-5 and the entropy coefficient ten times the notebook's; 
 HARDCORE = dataclasses.replace(
     DEFAULT,
     preset="hardcore",
-    torque_weight=1.0,
-    posture_cost=0.0,
+    **RAW_REWARD,
     env_id=HARDCORE_ID,
     total_timesteps=15_000_000,
     num_envs=128,
@@ -189,8 +186,7 @@ EVOLVE = dataclasses.replace(
     num_envs=128,
     policy_learning_rate=0.004,
     final_learning_rate_scale=0.1,
-    torque_weight=1.0,
-    posture_cost=0.0,
+    **RAW_REWARD,
     perturbation=0.005,
     final_perturbation=0.003,
     evaluation_interval=10,

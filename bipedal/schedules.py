@@ -28,8 +28,8 @@ def hyperparameters(config: TrainConfig, timesteps: int) -> Hyperparameters:
     share = timesteps / config.anneal_timesteps
     initial_std = config.restart_std_max if restarts(config, timesteps) else config.std_max
     return Hyperparameters(
-        policy_learning_rate=_learning_rate(config, config.policy_learning_rate, share % 1.0),
-        critic_learning_rate=_learning_rate(config, config.critic_learning_rate, share % 1.0),
+        policy_learning_rate=learning_rate(config, config.policy_learning_rate, share % 1.0),
+        critic_learning_rate=learning_rate(config, config.critic_learning_rate, share % 1.0),
         gamma=1.0 - geometric(1.0 - config.gamma, 1.0 - config.final_gamma, share),
         std_max=geometric(initial_std, config.final_std_max, share % 1.0),
     )
@@ -49,7 +49,8 @@ def noise_restarts(config: TrainConfig, timesteps: int) -> bool:
     return timesteps > 0 and again and config.restart_std_max != config.final_std_max
 
 
-def _learning_rate(config: TrainConfig, initial: float, progress: float) -> float:
+def learning_rate(config: TrainConfig, initial: float, progress: float) -> float:
+    """What has become of the rate `initial` as `progress` goes from 0 to 1."""
     if config.learning_rate_schedule == "constant":
         return initial
     return linear(initial, initial * config.final_learning_rate_scale, progress)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bipedal.checkpoint import load_model, save_model
-from bipedal.config import TrainConfig
+from bipedal.config import RAW_REWARD, TrainConfig
 from bipedal.evaluation.episode import Act, run_episode
 from bipedal.policy import Policy
 from bipedal.presets import DEFAULT
@@ -142,8 +142,7 @@ def ppo_config(timesteps: int) -> TrainConfig:
     """
     return dataclasses.replace(
         DEFAULT,
-        torque_weight=1.0,
-        posture_cost=0.0,
+        **RAW_REWARD,
         total_timesteps=ROUNDS * timesteps,
         checkpoint_interval=1,
         evaluation_interval=0,

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from bipedal.checkpoint import load_model, save_model
-from bipedal.config import TrainConfig
+from bipedal.config import RAW_REWARD, TrainConfig
 from bipedal.normalizer import ObservationNormalizer
 from bipedal.policy import Policy
 from bipedal.presets import DEFAULT, HARDCORE_FINETUNE
@@ -35,8 +35,7 @@ RECIPE = replace(HARDCORE_FINETUNE, **COMMON, **START)
 BASE = replace(
     DEFAULT,
     env_id=HARDCORE_ID,
-    torque_weight=1.0,
-    posture_cost=0.0,
+    **RAW_REWARD,
     final_gamma=DEFAULT.gamma,
     final_std_max=0.2,
     evaluation_min_return=-1e9,
