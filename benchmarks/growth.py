@@ -26,11 +26,10 @@ from typing import Any
 
 import psutil
 
-from bipedal.ppo_trainer import PPOTrainer
 from bipedal.presets import get_preset
 from bipedal.tables import write_table
 from bipedal.train import train
-from bipedal.trainer import Progress
+from bipedal.trainer import Progress, Trainer
 
 SIZES = (64, 256, 1024, 4096, 16384)
 LONG_TIMESTEPS = 20_000_000
@@ -44,14 +43,14 @@ def measure_throughput(num_envs: int, cores: list[int], seconds: float) -> dict[
         preset, num_envs=num_envs, rollout_steps=max(16, preset.batch_size // num_envs)
     )
     with TemporaryDirectory() as folder:
-        trainer = PPOTrainer(config, Path(folder))
+        trainer = Trainer(config, Path(folder))
         collecting = learning = 0.0
         rounds = 0
         while collecting + learning < seconds or rounds < 2:
             began = time.perf_counter()
-            rollout, _ = trainer.collector.collect()
+            rollout, _ = trainer.learner.collector.collect()
             collected = time.perf_counter()
-            trainer._update(rollout, config.gamma)
+            trainer.learner._update(rollout, config.gamma)
             learned = time.perf_counter()
             if rounds == 0:
                 collecting = learning = 0.0

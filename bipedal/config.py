@@ -49,6 +49,7 @@ WIDTHS = Limit(
 Rate = Annotated[float, above(0), at_most(1)]
 Discount = Annotated[float, above(0), below(1)]
 Share = Annotated[float, between(0, 1)]
+TorqueShare = Annotated[float, between(0, 0.99)]
 StandardDeviation = Annotated[float, above(0), at_most(10)]
 
 
@@ -57,7 +58,7 @@ class TrainConfig:
     """All that decides a training run, apart from the machine."""
 
     preset: str = "default"
-    """Named defaults: default, polish, evolve, hardcore, hardcore-careful, hardcore-polish,
+    """Named defaults: default, record, hardcore, hardcore-careful, hardcore-polish,
     hardcore-finetune or seed."""
     env_id: Annotated[str, Metavar("ID"), one_of(ENV_IDS)] = "BipedalWalker-v3"
     """BipedalWalker-v3 or BipedalWalkerHardcore-v3."""
@@ -77,10 +78,6 @@ class TrainConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the networks live; auto takes a GPU if there is one."""
 
-    algorithm: Literal["ppo", "evolution"] = "ppo"
-    """How it learns. Proximal policy optimisation, or an evolution strategy on the greedy policy of
-    a model to start from."""
-
     engine: Annotated[Literal["warp", "gymnasium"], Section("Environments")] = "warp"
     """What steps the environments. The batched engine, or Gymnasium's own environments, which play
     the same episodes, need Box2D and take longer."""
@@ -89,9 +86,13 @@ class TrainConfig:
     reward_floor: Annotated[float, between(FALL_REWARD, 0)] = FALL_REWARD
     """Smallest reward that training sees. A fall's is -100; -10 makes falls cheap. Logged returns
     and scores stay raw."""
-    torque_weight: Annotated[float, between(0, 100)] = 3.0
-    """Factor on the cost of torque that training sees. A score sees it as it is. The whole way pays
-    the same whatever the speed, but a discounted return would rather have it soon."""
+    torque_share: TorqueShare = 0.5
+    """Share of what progress pays that torque takes in training, when it begins. The whole way pays
+    the same whatever the speed, but a discounted return would rather have it soon. 0 leaves torque
+    as it is. Scores do in any case."""
+    final_torque_share: TorqueShare = 0.5
+    """The same after `anneal_timesteps`. What is left for progress shrinks by equal factors in
+    between."""
     posture_cost: Annotated[float, between(0, 10)] = 0.3
     """Taken off training's reward for each metre that the hull is below 2.2 m, per timestep. It
     keeps a robot off its knees."""
@@ -137,12 +138,6 @@ class TrainConfig:
     """Largest norm of a gradient, for each network."""
     adam_epsilon: Rate = 1e-5
     """Adam's ε."""
-
-    perturbation: Annotated[float, Section("Evolution strategy"), above(0), at_most(10)] = 0.02
-    """Standard deviation of the perturbed weights when training begins. Each environment plays an
-    episode with weights of its own."""
-    final_perturbation: Annotated[float, above(0), at_most(10)] = 0.02
-    """Standard deviation of the perturbed weights after `total_timesteps`."""
 
     hidden_sizes: Annotated[tuple[int, ...], Section("Networks"), WIDTHS] = (64, 64)
     """Widths of the hidden layers of actor and critic."""
@@ -204,7 +199,6 @@ class TrainConfig:
         _check_standard_deviations(self)
         _check_selection(self)
         _check_curriculum(self)
-        _check_evolution(self)
 
 
 def _check_batch(config: TrainConfig) -> None:
@@ -270,18 +264,6 @@ def _check_curriculum(config: TrainConfig) -> None:
         )
 
 
-def _check_evolution(config: TrainConfig) -> None:
-    """An evolution strategy has a walker, and pairs of it on the batched engine."""
-    if config.algorithm != "evolution":
-        return
-    if config.init_from is None:
-        raise UserError("--algorithm evolution needs a model to start from: give --init-from")
-    if config.num_envs % 2 or config.engine != "warp" or config.best_by != "evaluation":
-        raise UserError(
-            "--algorithm evolution needs an even --num-envs, --engine warp and --best-by evaluation"
-        )
-
-
 RETIRED_FIELDS = ("target_kl",)
 """Fields of earlier versions that had no effect with any value that other fields can still have.
 
@@ -289,7 +271,11 @@ RETIRED_FIELDS = ("target_kl",)
 """
 
 
-RAW_REWARD: Mapping[str, Any] = {"torque_weight": 1.0, "posture_cost": 0.0}
+RAW_REWARD: Mapping[str, Any] = {
+    "torque_share": 0.0,
+    "final_torque_share": 0.0,
+    "posture_cost": 0.0,
+}
 """Fields with which training sees torque and posture as a score does. So did the versions that did
 not have these fields."""
 

@@ -107,6 +107,10 @@ class Actor(nn.Module):
         log_std = self.log_std.detach() if low == high else self.log_std
         return log_std.clamp(low, high)
 
+    def mean_std(self) -> float:
+        """Mean of the actions' standard deviations."""
+        return float(self.bounded_log_std().detach().exp().mean())
+
     @torch.no_grad()
     def project_log_std(self) -> None:
         """Move `log_std` back within its bounds.

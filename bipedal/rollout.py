@@ -210,6 +210,7 @@ class Collector:
             "normalizer": copy.deepcopy(self.policy.normalizer.state_dict()),
             "reward_scaler": copy.deepcopy(self.reward_scaler.state_dict()),
             "history": self._history.state(),
+            "shaping": self.shaping.state(),
             "returns": self._returns.clone(),
             "lengths": self._lengths.clone(),
         }
@@ -220,5 +221,6 @@ class Collector:
         self.policy.normalizer.load_state_dict(state["normalizer"])
         self.reward_scaler.load_state_dict(state["reward_scaler"])
         self._history.restore(state["history"])
+        self.shaping.restore(state["shaping"])
         self._returns.copy_(state["returns"])
         self._lengths.copy_(state["lengths"])

@@ -16,6 +16,8 @@ class Hyperparameters(NamedTuple):
     """Discount factor."""
     std_max: float
     """Largest standard deviation of an action."""
+    torque_share: float
+    """Share of what progress pays that torque takes."""
 
 
 def hyperparameters(config: TrainConfig, timesteps: int) -> Hyperparameters:
@@ -23,7 +25,7 @@ def hyperparameters(config: TrainConfig, timesteps: int) -> Hyperparameters:
 
     Learning rates and the largest standard deviation are annealed over `anneal_timesteps`. When
     that is over they begin again, a warm restart (Loshchilov & Hutter 2017): a run that is stuck
-    gets another chance. The discount factor grows once and stays.
+    gets another chance. The discount factor and the share of torque grow once and stay.
     """
     share = timesteps / config.anneal_timesteps
     initial_std = config.restart_std_max if restarts(config, timesteps) else config.std_max
@@ -32,6 +34,8 @@ def hyperparameters(config: TrainConfig, timesteps: int) -> Hyperparameters:
         critic_learning_rate=learning_rate(config, config.critic_learning_rate, share % 1.0),
         gamma=1.0 - geometric(1.0 - config.gamma, 1.0 - config.final_gamma, share),
         std_max=geometric(initial_std, config.final_std_max, share % 1.0),
+        torque_share=1.0
+        - geometric(1.0 - config.torque_share, 1.0 - config.final_torque_share, share),
     )
 
 

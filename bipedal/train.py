@@ -9,7 +9,7 @@ or killed and resumed gives the same bits as one that was not.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +17,14 @@ from pathlib import Path
 from bipedal import ppo
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError
-from bipedal.evolution_trainer import EvolutionTrainer
 from bipedal.initial import with_real_sizes
 from bipedal.logs import RunLog
 from bipedal.networks import one_thread_an_operation
-from bipedal.ppo_trainer import PPOTrainer
 from bipedal.presets import check_start
 from bipedal.resume import restore_run, save_run
 from bipedal.run_directory import continue_run, discard_run, lock_run, prepare_run
 from bipedal.trainer import Progress, Trainer
 
-TRAINERS: Mapping[str, type[Trainer]] = {"ppo": PPOTrainer, "evolution": EvolutionTrainer}
 SAVE_SECONDS = 15.0
 """Work that a kill may cost, plus at most one iteration."""
 
@@ -71,7 +68,7 @@ def train(
         if resume:
             continue_run(run_dir, config)
         try:
-            trainer = TRAINERS[config.algorithm](config, run_dir)
+            trainer = Trainer(config, run_dir)
         except BaseException:
             if not resume:
                 discard_run(run_dir)

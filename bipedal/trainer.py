@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,8 @@ from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.selection import Selection
 from bipedal.initial import initial_policy
-from bipedal.logs import Row, RunLog
+from bipedal.learner import Learner
+from bipedal.logs import RunLog
 from bipedal.report.video import record_episode
 from bipedal.rollout import EpisodeStatistics
 from bipedal.seeds import EVALUATION_SEED
@@ -43,23 +43,8 @@ class Progress:
     """Seconds of training, all sittings together."""
 
 
-class Learned(NamedTuple):
-    """What an iteration of learning has led to."""
-
-    timesteps: int
-    """That it played."""
-    episodes: Sequence[EpisodeStatistics]
-    """That ended in it."""
-    metrics: Row
-    """Columns of metrics.csv of this way to learn."""
-
-
-class Trainer(ABC):
-    """A run in memory: policy, environments, and where it has got to.
-
-    What all ways to learn share. A subclass says what an iteration of learning is, and what it
-    needs to go on exactly.
-    """
+class Trainer:
+    """A run in memory: policy, learner, and where it has got to."""
 
     def __init__(self, config: TrainConfig, run_dir: Path) -> None:
         """Begin at timestep 0."""
@@ -77,39 +62,18 @@ class Trainer(ABC):
         self.recent_returns: deque[float] = deque(maxlen=config.best_window)
         with ExitStack() as stack:
             self.selection = stack.enter_context(closing(Selection(config)))
-            self._open(stack)
+            learner = Learner(config, self.policy, self.generator)
+            self.learner = stack.enter_context(closing(learner))
             self._resources = stack.pop_all()
-
-    # What a subclass says -------------------------------------------------------------------------
-
-    @abstractmethod
-    def _open(self, stack: ExitStack) -> None:
-        """Make the optimisers and start the environments, which `stack` closes at the end."""
-
-    @abstractmethod
-    def _learn(self) -> Learned:
-        """Play and improve the policy."""
-
-    @abstractmethod
-    def _learner_state(self) -> dict[str, Any]:
-        """What only this way to learn needs for an exact resume."""
-
-    @abstractmethod
-    def _restore_learner(self, state: Mapping[str, Any]) -> None:
-        """Undo `_learner_state`."""
-
-    def _model_info(self) -> dict[str, Any]:
-        """What a model file says of this way to learn."""
-        return {}
 
     # One iteration --------------------------------------------------------------------------------
 
     def iterate(self, log: RunLog) -> Progress:
         """Learn for an iteration, log it, and keep what is due."""
         started = time.perf_counter()
-        learned = self._learn()
+        learned = self.learner.learn(self.timesteps)
         self.iteration += 1
-        self.timesteps += learned.timesteps
+        self.timesteps += self.config.batch_size
         self.episodes += len(learned.episodes)
         self.recent_returns.extend(episode.episodic_return for episode in learned.episodes)
         self._keep_what_is_due(log)
@@ -123,26 +87,23 @@ class Trainer(ABC):
                 "charts/episodic_return_mean": self._mean_return(),
                 "charts/episodes": self.episodes,
                 **learned.metrics,
-                "charts/SPS": round(learned.timesteps / seconds),
+                "charts/SPS": round(self.config.batch_size / seconds),
                 "time/elapsed": round(self.elapsed, 3),
             }
         )
         return Progress(
             iteration=self.iteration,
             timesteps=self.timesteps,
-            total_timesteps=max(self.timesteps, self.config.total_timesteps),
+            total_timesteps=self.config.iterations * self.config.batch_size,
             mean_return=self._mean_return(),
             best_return=self.selection.best_return,
-            std=self._std(),
-            steps_per_second=learned.timesteps / seconds,
+            std=self.policy.actor.mean_std(),
+            steps_per_second=self.config.batch_size / seconds,
             elapsed=self.elapsed,
         )
 
     def _mean_return(self) -> float:
         return float(np.mean(self.recent_returns)) if self.recent_returns else math.nan
-
-    def _std(self) -> float:
-        return float(self.policy.actor.bounded_log_std().detach().exp().mean())
 
     # What is kept ---------------------------------------------------------------------------------
 
@@ -176,7 +137,7 @@ class Trainer(ABC):
             "timesteps": self.timesteps,
             "training_return": self._mean_return(),
             "gain": self.policy.gain,
-            **self._model_info(),
+            **self.learner.model_info(),
         }
         save_model(self.models_dir / name, self.policy)
 
@@ -224,7 +185,7 @@ class Trainer(ABC):
             "actor": actor.state_dict(),
             "critic": critic.state_dict(),
             "generator": self.generator.get_state(),
-            **self._learner_state(),
+            **self.learner.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -242,7 +203,7 @@ class Trainer(ABC):
         actor.load_state_dict(state["actor"])
         critic.load_state_dict(state["critic"])
         self.generator.set_state(state["generator"])
-        self._restore_learner(state)
+        self.learner.restore(state)
 
     def close(self) -> None:
         """End all threads and processes."""

@@ -65,11 +65,9 @@ def test_the_seed_preset_has_the_numbers_of_the_notebook() -> None:
         "reward_floor": -100.0,
         "endless_course": False,
         "curriculum_share": 0.0,
-        "algorithm": "ppo",
-        "torque_weight": 1.0,
+        "torque_share": 0.0,
+        "final_torque_share": 0.0,
         "posture_cost": 0.0,
-        "perturbation": 0.02,
-        "final_perturbation": 0.02,
         "max_grad_norm": 0.5,
         "adam_epsilon": 1e-8,
         "frames": 1,
@@ -146,9 +144,10 @@ def test_the_other_presets_start_from_scratch_or_from_a_model(name: str) -> None
 
 
 def test_the_next_preset_is_for_the_same_environment() -> None:
-    assert next_preset(DEFAULT) == "polish"
-    hardcore = dataclasses.replace(DEFAULT, env_id="BipedalWalkerHardcore-v3")
-    assert next_preset(hardcore) is None
+    assert next_preset(PRESETS["hardcore"]) == "hardcore-careful"
+    flat = dataclasses.replace(PRESETS["hardcore"], env_id="BipedalWalker-v3")
+    assert next_preset(flat) is None
+    assert next_preset(DEFAULT) is None
     assert next_preset(PRESETS["hardcore-polish"]) is None
 
 

@@ -82,7 +82,7 @@ def make_collector(
         RewardScaler(engine.num_envs, gamma=0.9),
         steps=steps,
         generator=torch.Generator().manual_seed(0),
-        shaping=Shaping(reward_floor, torque_weight=1.0, posture_cost=0.0),
+        shaping=Shaping(reward_floor, posture_cost=0.0, torque_share=0.0),
         endless_course=endless_course,
     )
 

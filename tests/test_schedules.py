@@ -18,6 +18,8 @@ CONFIG = dataclasses.replace(
     std_max=0.4,
     final_std_max=0.1,
     restart_std_max=0.2,
+    torque_share=0.2,
+    final_torque_share=0.8,
 )
 """Batches of 100 timesteps."""
 
@@ -38,18 +40,18 @@ def test_linear_schedule() -> None:
 
 
 def test_values_when_training_begins() -> None:
-    assert schedules.hyperparameters(CONFIG, 0) == pytest.approx((4e-4, 8e-4, 0.9, 0.4))
+    assert schedules.hyperparameters(CONFIG, 0) == pytest.approx((4e-4, 8e-4, 0.9, 0.4, 0.2))
 
 
 def test_values_half_way() -> None:
-    """Rates fall in a straight line; 1 - γ and the deviation by equal factors."""
-    expected = (3e-4, 6e-4, 1 - (0.1 * 0.01) ** 0.5, (0.4 * 0.1) ** 0.5)
+    """Rates fall in a straight line; 1 - γ, the deviation and 1 - share by equal factors."""
+    expected = (3e-4, 6e-4, 1 - (0.1 * 0.01) ** 0.5, (0.4 * 0.1) ** 0.5, 1 - (0.8 * 0.2) ** 0.5)
     assert schedules.hyperparameters(CONFIG, 500) == pytest.approx(expected)
 
 
-def test_after_the_annealing_all_but_the_discount_factor_begins_again() -> None:
-    assert schedules.hyperparameters(CONFIG, 1000) == pytest.approx((4e-4, 8e-4, 0.99, 0.2))
-    expected = (3e-4, 6e-4, 0.99, (0.2 * 0.1) ** 0.5)
+def test_after_the_annealing_the_discount_factor_and_the_share_of_torque_stay() -> None:
+    assert schedules.hyperparameters(CONFIG, 1000) == pytest.approx((4e-4, 8e-4, 0.99, 0.2, 0.8))
+    expected = (3e-4, 6e-4, 0.99, (0.2 * 0.1) ** 0.5, 0.8)
     assert schedules.hyperparameters(CONFIG, 2500) == pytest.approx(expected)
 
 

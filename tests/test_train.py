@@ -22,9 +22,8 @@ from bipedal.evaluation import selection
 from bipedal.evaluation.selection import Result
 from bipedal.logs import RunLog
 from bipedal.policy import Policy
-from bipedal.ppo_trainer import PPOTrainer
 from bipedal.run_directory import prepare_run, read_run_config
-from bipedal.trainer import Progress
+from bipedal.trainer import Progress, Trainer
 
 TOY = TrainConfig(
     total_timesteps=8 * 256,
@@ -384,7 +383,7 @@ class TestStopWhenSolved:
             stop_when_solved=False,
             evaluation_interval=4,
         )
-        run = PPOTrainer(config, tmp_path)
+        run = Trainer(config, tmp_path)
         before = run.policy.actor.state_dict()["net.6.weight"].clone()
         log = RunLog(tmp_path, iteration=0, timesteps=0)
         (tmp_path / "saved_models").mkdir()
@@ -428,7 +427,7 @@ class TestInitFrom:
         source = load_model(uninterrupted)
         config = replace(TOY, hidden_sizes=(5,), init_from=str(uninterrupted))
         (tmp_path / "saved_models").mkdir()
-        run = PPOTrainer(config, tmp_path)
+        run = Trainer(config, tmp_path)
         run.close()
         for module in ("actor", "critic"):
             ours = getattr(run.policy, module).state_dict()
@@ -441,9 +440,9 @@ class TestInitFrom:
     def test_the_critic_keeps_its_units(self, uninterrupted: Path, tmp_path: Path) -> None:
         config = replace(TOY, init_from=str(uninterrupted))
         (tmp_path / "saved_models").mkdir()
-        run = PPOTrainer(config, tmp_path)
+        run = Trainer(config, tmp_path)
         run.close()
-        scaler = run.collector.reward_scaler
+        scaler = run.learner.collector.reward_scaler
         info = load_model(uninterrupted).info
         assert float(scaler.var) == info["discounted_return_variance"] != 1.0
         assert float(scaler.mean) == info["discounted_return_mean"] != 0.0
@@ -577,47 +576,3 @@ def test_a_callers_threads_stay_as_they_were(tmp_path: Path) -> None:
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
-
-
-class TestEvolution:
-    @pytest.fixture
-    def start(self, make_model: Any, tmp_path: Path) -> TrainConfig:
-        """It begins with a robot that falls soon: a generation is some hundred timesteps."""
-        save_model(tmp_path / "start.pth", make_model((16, 16)))
-        return replace(
-            TOY,
-            algorithm="evolution",
-            init_from=str(tmp_path / "start.pth"),
-            total_timesteps=3_000,
-            policy_learning_rate=0.01,
-            evaluation_interval=2,
-        )
-
-    def test_resumes_exactly(self, start: TrainConfig, tmp_path: Path) -> None:
-        assert_resumes_exactly(start, tmp_path, stop_after=3)
-
-    def test_changes_the_actor_and_nothing_else(self, start: TrainConfig, tmp_path: Path) -> None:
-        train.train(start, tmp_path / "run")
-        before = load_model(str(start.init_from))
-        after = load_model(sorted((tmp_path / "run/saved_models").glob("checkpoint_[1-9]*.pth"))[0])
-        for module in ("critic", "normalizer"):
-            ours, theirs = getattr(after, module).state_dict(), getattr(before, module).state_dict()
-            assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-        moved = [
-            float((one - other).detach().abs().max())
-            for one, other in zip(
-                after.actor.net.parameters(), before.actor.net.parameters(), strict=True
-            )
-        ]
-        assert min(moved) > 0.0
-        assert torch.equal(after.actor.log_std, before.actor.log_std)
-
-    def test_counts_the_timesteps_that_were_played(
-        self, start: TrainConfig, tmp_path: Path
-    ) -> None:
-        outcome = train.train(start, tmp_path / "run")
-        rows = read_rows(tmp_path / "run/metrics.csv")
-        lengths = [4 * float(row["charts/episodic_length"]) for row in rows]
-        assert outcome.timesteps == sum(lengths) >= 3_000 > sum(lengths[:-1])
-        assert int(rows[-1]["timesteps"]) == outcome.timesteps
-        assert int(rows[-1]["charts/episodes"]) == 4 * len(rows)

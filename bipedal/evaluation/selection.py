@@ -113,14 +113,11 @@ def _crossed(env_id: str, crossed: Mapping[str, float | None]) -> Row:
 def make_evaluator(config: TrainConfig) -> Evaluator | None:
     """The evaluator of a run; None if it has no evaluations.
 
-    A policy is judged as it trains, with a gain of 1, where training decides on the best model and
-    where the greedy policy is what learns.
+    A run whose best model training decides has its policy judged as it trains: with a gain of 1.
     """
     if config.evaluation_interval == 0:
         return None
-    gains = (
-        (1.0,) if config.best_by == "training" or config.algorithm == "evolution" else GREEDY_GAINS
-    )
+    gains = GREEDY_GAINS if config.best_by == "evaluation" else (1.0,)
     return Evaluator(config.env_id, config.evaluation_episodes, gains)
 
 

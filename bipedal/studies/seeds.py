@@ -37,7 +37,7 @@ class Recipe(NamedTuple):
 
 RECIPES = {
     "default": Recipe(("default",)),
-    "default, polished": Recipe(("default", "polish")),
+    "record": Recipe(("record",), episodes=1000),
     "seed": Recipe(("seed",)),
     "hardcore": Recipe(("hardcore", "hardcore-careful", "hardcore-polish"), episodes=1000),
 }

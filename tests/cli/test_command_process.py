@@ -127,7 +127,7 @@ def run_on_a_terminal(*arguments: str) -> tuple[int, str]:
         (["train", "--seed", "abc"], "'abc' is not a whole number"),
         (["train", "--sed", "3"], "perhaps you meant --seed"),
         (["evaluate"], "MODEL"),
-        (["train", "--preset", "polish"], "--init-from"),
+        (["train", "--preset", "hardcore-polish"], "--init-from"),
         (["info", "nowhere.pth"], "nowhere.pth"),
     ],
 )

@@ -64,7 +64,7 @@ def test_help_begins_with_what_a_newcomer_needs_and_has_headings(capsys: Capture
     lines = capsys.readouterr().out.splitlines()
     headings = [line for line in lines if re.fullmatch(r"\w[\w ]*:", line)]
     assert headings == [
-        "Run:", "Environments:", "PPO:", "Learning rates:", "Evolution strategy:", "Networks:",
+        "Run:", "Environments:", "PPO:", "Learning rates:", "Networks:",
         "Exploration:", "Evaluation and saving:",
     ]  # fmt: skip
     first = lines[lines.index("Run:") : lines.index("Environments:")]

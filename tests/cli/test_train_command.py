@@ -163,12 +163,13 @@ def test_a_run_is_trained_scored_and_gone_on_with(capsys: Captured) -> None:
         "--num-envs", "1", "--rollout-steps", "64", "--minibatch-size", "64", "--epochs", "1",
         "--hidden-sizes", "4", "--evaluation-episodes", "1", "--final-episodes", "1",
     ]  # fmt: skip
-    arguments = ["train", "--run-dir", str(where), "--total-timesteps", "64", *options]
+    arguments = ["train", "--preset", "hardcore", "--run-dir", str(where), *options]
+    arguments += ["--total-timesteps", "64"]
     assert cli.main(arguments) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
     assert f"next: bipedal report '{where}'" in captured.err
-    assert f"bipedal train --preset polish --init-from '{where}'" in captured.err
+    assert f"bipedal train --preset hardcore-careful --init-from '{where}'" in captured.err
     assert "best model: mean return" in captured.err
     assert "starting from" not in captured.err
     assert cli.main(["train", "--resume", "--run-dir", str(where), "--total-timesteps", "128"]) == 0
@@ -176,12 +177,13 @@ def test_a_run_is_trained_scored_and_gone_on_with(capsys: Captured) -> None:
     assert [row.split(",")[0] for row in rows] == ["iteration", "1", "2"]
 
     capsys.readouterr()
-    polish = ["--preset", "polish", "--init-from", str(where), "--run-dir", "polished", *options]
-    assert cli.main(["train", *polish, "--total-timesteps", "64"]) == 0
+    careful = ["--preset", "hardcore-careful", "--init-from", str(where), *options]
+    arguments = ["train", *careful, "--run-dir", "careful", "--total-timesteps", "64"]
+    assert cli.main(arguments) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == f"starting from {where}"
-    assert lines[-2] == "next: bipedal report polished"
-    assert lines[-1].endswith("train --preset evolve --init-from polished")
+    assert lines[-2] == "next: bipedal report careful"
+    assert lines[-1].endswith("train --preset hardcore-polish --init-from careful")
 
 
 def test_a_failed_job_is_exit_code_1(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:

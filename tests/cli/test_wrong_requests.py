@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
         (["train", "--run-dir"], "--run-dir"),
         (["train", "--run-dir", ""], "--run-dir: the name is empty"),
         (["train", "--resume", "--run-dir", ""], "--run-dir: the name is empty"),
-        (["train", "--preset", "polish"], "continues from a model: give --init-from"),
+        (["train", "--preset", "hardcore-polish"], "continues from a model: give --init-from"),
         (["train", "--preset", "hardcore-careful"], "pretrained:hardcore"),
         (["train", "--sed", "3"], "unknown option --sed: perhaps you meant --seed"),
         (["train", "--no-layer-nrom"], "perhaps you meant --no-layer-norm"),

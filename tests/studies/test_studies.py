@@ -360,7 +360,7 @@ def test_seeds_put_their_stages_in_a_row(
     def launch(config: TrainConfig, trial: Trial, start: Path | None) -> Path:
         launched.append((config.preset, start))
         run_dir = trial.folder / config.preset
-        end = 50 if solved and config.preset == "polish" else 100
+        end = 50 if solved and config.preset == "hardcore-polish" else 100
         write_run(run_dir, make_model(), {20: 1.5, end: 2.5}, end)
         return run_dir
 
@@ -371,14 +371,16 @@ def test_seeds_put_their_stages_in_a_row(
     monkeypatch.setattr(seeds, "launch", launch)
     monkeypatch.setattr(seeds, "load_model", lambda path: path)
     monkeypatch.setattr(seeds, "score", score)
-    ((row,), curve) = play("seeds", "default, polished", 100, tmp_path)
-    assert launched == [("default", None), ("polish", tmp_path / "default")]
+    ((row,), curve) = play("seeds", "hardcore", 100, tmp_path)
+    stages = ["hardcore", "hardcore-careful", "hardcore-polish"]
+    starts = [None, tmp_path / stages[0], tmp_path / stages[1]]
+    assert launched == list(zip(stages, starts, strict=True))
     end = 50 if solved else 100
-    assert [point["timesteps"] for point in curve] == [20, 100, 120, 100 + end]
-    assert [point["seconds"] for point in curve] == [2.0, 10.0, 12.0, 10.0 + end / 10]
-    assert (row["timesteps"], row["stopped_as_solved"]) == (100 + end, solved)
-    last = tmp_path / "polish" / "saved_models" / "checkpoint_100.pth"
-    assert played == [(tmp_path / "polish", 100), (last, 100)][: 1 if solved else 2]
+    assert [point["timesteps"] for point in curve] == [20, 100, 120, 200, 220, 200 + end]
+    assert [point["seconds"] for point in curve] == [2.0, 10.0, 12.0, 20.0, 22.0, 20.0 + end / 10]
+    assert (row["timesteps"], row["stopped_as_solved"]) == (200 + end, solved)
+    last = tmp_path / "hardcore-polish" / "saved_models" / "checkpoint_100.pth"
+    assert played == [(tmp_path / "hardcore-polish", 1000), (last, 100)][: 1 if solved else 2]
     assert (row["return"], row["final_return"]) == (1.0, 1.0 if solved else 2.0)
 
 

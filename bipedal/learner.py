@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -16,22 +15,34 @@ from bipedal.curriculum import Curriculum
 from bipedal.engines import make_engine
 from bipedal.engines.warp import WarpEngine
 from bipedal.errors import UserError
+from bipedal.logs import Row
 from bipedal.networks import flatten_parameters
 from bipedal.normalizer import RewardScaler
 from bipedal.policy import Policy
 from bipedal.rollout import Collector, EpisodeStatistics, Rollout
 from bipedal.shaping import Shaping
-from bipedal.trainer import Learned, Trainer
 
 RETURN_MEAN, RETURN_VARIANCE = "discounted_return_mean", "discounted_return_variance"
 """Keys of a model's `info`: the deviation is the unit of its critic's values."""
 
 
-class PPOTrainer(Trainer):
-    """A run that learns by PPO."""
+class Learned(NamedTuple):
+    """What an iteration has led to."""
 
-    def _open(self, stack: ExitStack) -> None:
-        config, policy = self.config, self.policy
+    episodes: list[EpisodeStatistics]
+    """That ended in it."""
+    metrics: Row
+    """Columns of metrics.csv."""
+
+
+class Learner:
+    """Environments and optimisers, and what one iteration does with them."""
+
+    def __init__(self, config: TrainConfig, policy: Policy, generator: torch.Generator) -> None:
+        """Start the environments; `generator` (on the CPU) draws actions and minibatches."""
+        self.config = config
+        self.policy = policy
+        self.generator = generator
         self.actor_optimizer, self.critic_optimizer = (
             torch.optim.Adam(
                 [flatten_parameters(module)], lr=rate, eps=config.adam_epsilon, fused=True
@@ -41,8 +52,7 @@ class PPOTrainer(Trainer):
                 (policy.critic, config.critic_learning_rate),
             )
         )
-        engine = make_engine(config.engine, config.env_id, config.num_envs, config.seed)
-        self.engine = stack.enter_context(closing(engine))
+        self.engine = make_engine(config.engine, config.env_id, config.num_envs, config.seed)
         self.curriculum = None
         if config.curriculum_share:
             self.curriculum = Curriculum(cast(WarpEngine, self.engine))
@@ -51,38 +61,40 @@ class PPOTrainer(Trainer):
             policy,
             _reward_scaler(config, policy),
             steps=config.rollout_steps,
-            generator=self.generator,
-            shaping=Shaping.of(config),
+            generator=generator,
+            shaping=Shaping(config.reward_floor, config.posture_cost, config.torque_share),
             endless_course=config.endless_course,
         )
 
-    def _learn(self) -> Learned:
-        """Collect a rollout and update the networks."""
-        values = self._set_hyperparameters()
+    def learn(self, timesteps: int) -> Learned:
+        """Collect a rollout and update the networks, `timesteps` after training began."""
+        values = self._set_hyperparameters(timesteps)
         rollout, episodes = self.collector.collect()
         statistics, variance = self._update(rollout, values.gamma)
         if self.curriculum is not None:
-            self._teach(self.curriculum, episodes)
+            self._teach(self.curriculum, episodes, timesteps + self.config.batch_size)
         metrics = {
             "charts/policy_learning_rate": values.policy_learning_rate,
             "charts/critic_learning_rate": values.critic_learning_rate,
-            "charts/std": self._std(),
+            "charts/std": self.policy.actor.mean_std(),
             "charts/gamma": values.gamma,
+            "charts/torque_weight": self.collector.shaping.torque_weight,
             **self._difficulty_metric(),
             **{f"losses/{name}": value for name, value in statistics._asdict().items()},
             "losses/explained_variance": variance,
         }
-        return Learned(self.config.batch_size, episodes, metrics)
+        return Learned(episodes, metrics)
 
-    def _set_hyperparameters(self) -> schedules.Hyperparameters:
-        """Learning rates, discount factor and standard deviation of this iteration."""
+    def _set_hyperparameters(self, timesteps: int) -> schedules.Hyperparameters:
+        """Set what changes from iteration to iteration."""
         config, actor = self.config, self.policy.actor
-        values = schedules.hyperparameters(config, self.timesteps)
+        values = schedules.hyperparameters(config, timesteps)
         self.actor_optimizer.param_groups[0]["lr"] = values.policy_learning_rate
         self.critic_optimizer.param_groups[0]["lr"] = values.critic_learning_rate
         self.collector.reward_scaler.gamma = values.gamma
+        self.collector.shaping.torque_share = values.torque_share
         actor.std_bounds = (config.std_min, values.std_max)
-        if schedules.noise_restarts(config, self.timesteps):
+        if schedules.noise_restarts(config, timesteps):
             nn.init.constant_(actor.log_std, math.log(values.std_max))
             actor.scale_output(self.policy.gain)  # begin with what the greedy policy does best
             self.policy.gain = 1.0
@@ -126,9 +138,10 @@ class PPOTrainer(Trainer):
         )
         return statistics, ppo.explained_variance(rollout.values, returns)
 
-    def _teach(self, curriculum: Curriculum, episodes: list[EpisodeStatistics]) -> None:
+    def _teach(
+        self, curriculum: Curriculum, episodes: list[EpisodeStatistics], timesteps: int
+    ) -> None:
         """Let the obstacles grow with success, and be Gymnasium's when the curriculum is over."""
-        timesteps = self.timesteps + self.config.batch_size
         if timesteps < self.config.curriculum_share * self.config.total_timesteps:
             curriculum.learn(episodes)
         else:
@@ -137,11 +150,13 @@ class PPOTrainer(Trainer):
     def _difficulty_metric(self) -> dict[str, float]:
         return {} if self.curriculum is None else {"charts/difficulty": self.curriculum.difficulty}
 
-    def _model_info(self) -> dict[str, Any]:
+    def model_info(self) -> dict[str, Any]:
+        """What a model file says of its learner."""
         scaler = self.collector.reward_scaler
         return {RETURN_MEAN: float(scaler.mean), RETURN_VARIANCE: float(scaler.var)}
 
-    def _learner_state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
+        """What an exact resume needs beside the networks and the generator."""
         return {
             "actor_optimizer": self.actor_optimizer.state_dict(),
             "critic_optimizer": self.critic_optimizer.state_dict(),
@@ -149,12 +164,17 @@ class PPOTrainer(Trainer):
             "curriculum": None if self.curriculum is None else self.curriculum.state(),
         }
 
-    def _restore_learner(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a saved state."""
         self.actor_optimizer.load_state_dict(state["actor_optimizer"])
         self.critic_optimizer.load_state_dict(state["critic_optimizer"])
         self.collector.restore(state["collector"])
         if self.curriculum is not None:
             self.curriculum.restore(state["curriculum"])
+
+    def close(self) -> None:
+        """End the environments' threads and processes."""
+        self.engine.close()
 
 
 def _reward_scaler(config: TrainConfig, policy: Policy) -> RewardScaler:
