@@ -98,6 +98,7 @@ def run(trial: Trial) -> Result:
         model = load_model(checkpoints(run_dirs[-1])[-1])
         last = score(model, config.env_id, FINAL_EPISODES)
     told = best.to_json()
+    gait = told["gait"]
     row = {
         "timesteps": timesteps,
         "stopped_as_solved": solved,
@@ -105,7 +106,11 @@ def run(trial: Trial) -> Result:
         **score_row(best),
         "std_return": round(told["std_return"], 2),
         "iqm_return": round(told["iqm_return"], 2),
+        "max_return": round(told["max_return"], 2),
         "share_solved": told["share_solved"],
+        **{name: gait[name] for name in ("posture", "legwork")},
+        "upright": round(gait["postures"]["upright"], 3),
+        **{name: round(gait[name], 3) for name in ("hull_height", "lying_share", "step_symmetry")},
         "solved": told["solved"],
         "final_return": round(last.mean_return, 2),
         "final_fall_rate": last.summary()["fall_rate"],
@@ -119,8 +124,8 @@ STUDY = Study(
     claimed="Nothing: this is how a preset is scored.",
     method="A preset, or several in a row of which each starts from the best model of the one "
     "before, trained by `bipedal train` and timed from launch to exit, imports included. The best "
-    "model of the last stage, by the run's own evaluations, plays 100 fresh episodes in "
-    "Gymnasium's own environment, on Hardcore 1,000; the last model plays "
+    "model of the last stage, by the run's own evaluations, plays 100 fresh episodes, of `record` "
+    "and `hardcore` 1,000; the last model plays "
     f"{FINAL_EPISODES}, unless training stopped because it was solved: it then ends with its best. "
     "The curves are the evaluations on the way.",
     arms=tuple(RECIPES),
@@ -132,6 +137,8 @@ STUDY = Study(
         *SCORE_MEASURES,
         Measure("share_solved", "episodes that reach 300, share", digits=2, bounds=SHARE),
         Measure("solved", "mean return of 300 and more", "share"),
+        Measure("upright", "upright episodes, share", digits=2, bounds=SHARE),
+        Measure("hull_height", "height of the hull, m", digits=2),
         Measure("final_return", "return of the last model"),
         Measure("timesteps", "timesteps", digits=0),
         Measure("wall_seconds", "launch to exit, s"),

@@ -57,12 +57,21 @@ def play(name: str, arm: str, timesteps: int, folder: Path) -> Any:
 def pretend(gait: str = "running", episodic_return: float = 1.0) -> Any:
     """A score, as far as trials look at it."""
     summary = {"mean_return": episodic_return, "fall_rate": 0.25, "mean_speed": 2.0}
-    told = {"std_return": 1.0, "iqm_return": 2.0, "share_solved": 0.5, "solved": True}
+    told = {"std_return": 1.0, "iqm_return": 2.0, "max_return": 3.0, "share_solved": 0.5}
+    gaits = {
+        "class": gait,
+        "posture": "upright",
+        "legwork": "limping",
+        "postures": {"upright": 0.75},
+        "hull_height": 2.3,
+        "lying_share": 0.0,
+        "step_symmetry": 0.1,
+    }
     return SimpleNamespace(
         summary=lambda: summary,
-        gait=lambda: {"class": gait},
+        gait=lambda: gaits,
         mean_return=episodic_return,
-        to_json=lambda: {**summary, **told},
+        to_json=lambda: {**summary, **told, "solved": True, "gait": gaits},
     )
 
 
@@ -382,6 +391,7 @@ def test_seeds_put_their_stages_in_a_row(
     last = tmp_path / "hardcore-polish" / "saved_models" / "checkpoint_100.pth"
     assert played == [(tmp_path / "hardcore-polish", 1000), (last, 100)][: 1 if solved else 2]
     assert (row["return"], row["final_return"]) == (1.0, 1.0 if solved else 2.0)
+    assert (row["posture"], row["upright"], row["hull_height"]) == ("upright", 0.75, 2.3)
 
 
 def test_a_stage_is_launched_as_a_user_would(
