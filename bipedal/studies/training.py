@@ -9,6 +9,7 @@ from pathlib import Path
 from bipedal.checkpoint import load_model
 from bipedal.config import TrainConfig
 from bipedal.errors import UserError
+from bipedal.evaluation.gait import GaitClass, Posture
 from bipedal.evaluation.score import Evaluation, evaluate
 from bipedal.policy import Policy, Statistics
 from bipedal.seeds import FINAL_SEED
@@ -74,6 +75,29 @@ def score_row(evaluation: Evaluation, prefix: str = "") -> Row:
         f"{prefix}speed": round(summary["mean_speed"], 3),
         f"{prefix}gait": evaluation.gait()["class"],
     }
+
+
+def posture_row(evaluation: Evaluation, suffix: str = "") -> Row:
+    """How a robot carries itself: whether it kneels in most episodes, and what that rests on.
+
+    Shares of episodes and of time, the hull's height in m. A robot that falls has a posture too.
+    """
+    gait = evaluation.gait()
+    kneeling_share = gait["postures"][Posture.KNEELING.value]
+    return {
+        f"kneels{suffix}": kneeling_share > 0.5,
+        f"kneeling_share{suffix}": kneeling_share,
+        f"lying_share{suffix}": round(gait["lying_share"], 3),
+        f"hull_height{suffix}": round(gait["hull_height"], 2),
+        f"legwork{suffix}": gait["legwork"],
+    }
+
+
+def walks_or_runs(evaluation: Evaluation) -> bool:
+    """Whether most episodes neither fall nor kneel, and come forward in real steps."""
+    classes = evaluation.gait()["classes"]
+    share: float = classes[GaitClass.WALKING.value] + classes[GaitClass.RUNNING.value]
+    return share > 0.5
 
 
 def learning_curve(run_dir: Path, table: str, column: str) -> list[Row]:

@@ -22,7 +22,7 @@ KNEELING = kneeling.STUDY
 OTHER: dict[type, Any] = {int: 7, float: 0.125, str: "other", bool: True, tuple: (3, 3)}
 
 
-def hash_of(name: str, arm: str, timesteps: int = 10_240, cores: int = 1) -> str:
+def hash_of(name: str, arm: str, timesteps: int = 40_960, cores: int = 1) -> str:
     return fingerprint(settings_of(find_study(name), arm, timesteps, cores))
 
 
@@ -48,9 +48,9 @@ def test_every_arm_has_a_hash_of_its_own(name: str) -> None:
 def test_budget_cores_and_what_the_study_does_itself_count(monkeypatch: pytest.MonkeyPatch) -> None:
     arm = KNEELING.arms[0]
     before = hash_of("kneeling", arm)
-    assert hash_of("kneeling", arm, timesteps=20_480) != before
+    assert hash_of("kneeling", arm, timesteps=81_920) != before
     assert hash_of("kneeling", arm, cores=2) != before
-    monkeypatch.setattr(kneeling, "EPISODES", 11)
+    monkeypatch.setattr(kneeling, "EPISODES", 21)
     assert hash_of("kneeling", arm) != before
 
 

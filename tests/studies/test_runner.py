@@ -26,7 +26,7 @@ from bipedal.studies.runner import Plan, open_plan, rewrite_page, run_plan, run_
 from bipedal.studies.study import Measure, Result, Row, Study, Trial
 from bipedal.tables import read_table
 
-ARMS = ("entropy 0, LayerNorm", "entropy 0.001, no LayerNorm", "entropy 0.01, no LayerNorm")
+ARMS = ("the notebook's recipe", "no LayerNorm", "entropy bonus of 0.01")
 
 
 @pytest.fixture(autouse=True)
@@ -376,7 +376,7 @@ def test_a_trial_that_raises_fails_with_its_last_words() -> None:
 
 def study_command(*more: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "bipedal.cli", "study", "kneeling", "--timesteps", "10240"),
+        *(sys.executable, "-m", "bipedal.cli", "study", "kneeling", "--timesteps", "40960"),
         *("--jobs", "2", *more),
     ]
 
@@ -436,7 +436,7 @@ def test_a_study_survives_a_kill_and_ray_gives_the_same_rows(here: Path) -> None
     summary = json.loads((folder.parent / "summary.json").read_text())
     assert list(summary["conditions"]) == list(ARMS)
 
-    plan = make_plan(find_study("kneeling"), arms=ARMS, seeds=1, timesteps=10240)
+    plan = make_plan(find_study("kneeling"), arms=ARMS, seeds=1, timesteps=40_960)
     executor = RayExecutor("local", 2)
     try:
         with open_plan(plan, resume=False):

@@ -22,6 +22,7 @@ from bipedal.evaluation.episode import run_episode
 from bipedal.evaluation.score import evaluate
 from bipedal.policy import Policy
 from bipedal.presets import DEFAULT, HARDCORE, HARDCORE_CAREFUL, SEED
+from bipedal.schedules import hyperparameters, noise_restarts
 from bipedal.seeds import FINAL_SEED
 from bipedal.studies import (
     MODULES,
@@ -37,7 +38,7 @@ from bipedal.studies import (
 )
 from bipedal.studies.study import Trial
 from bipedal.studies.summary import FEWEST_SEEDS
-from bipedal.studies.training import budgeted
+from bipedal.studies.training import budgeted, walks_or_runs
 from bipedal.tables import read_table, write_table
 
 
@@ -54,24 +55,31 @@ def play(name: str, arm: str, timesteps: int, folder: Path) -> Any:
     return find_study(name).trial(Trial(arm, 0, timesteps, folder))
 
 
-def pretend(gait: str = "running", episodic_return: float = 1.0) -> Any:
+def pretend(
+    gait: str = "running",
+    episodic_return: float = 1.0,
+    kneeling: float = 0.0,
+    lying: float = 0.0,
+    going: float = 0.0,
+) -> Any:
     """A score, as far as trials look at it."""
     summary = {"mean_return": episodic_return, "fall_rate": 0.25, "mean_speed": 2.0}
     told = {"std_return": 1.0, "iqm_return": 2.0, "max_return": 3.0, "share_solved": 0.5}
-    gaits = {
+    walk = {
         "class": gait,
+        "classes": {"walking": 0.4 * going, "running": 0.6 * going},
         "posture": "upright",
+        "postures": {"kneeling/crawling": kneeling, "upright": 1.0 - kneeling},
+        "lying_share": lying,
+        "hull_height": 2.0,
         "legwork": "limping",
-        "postures": {"upright": 0.75},
-        "hull_height": 2.3,
-        "lying_share": 0.0,
         "step_symmetry": 0.1,
     }
     return SimpleNamespace(
         summary=lambda: summary,
-        gait=lambda: gaits,
+        gait=lambda: walk,
         mean_return=episodic_return,
-        to_json=lambda: {**summary, **told, "solved": True, "gait": gaits},
+        to_json=lambda: {**summary, **told, "solved": True, "gait": walk},
     )
 
 
@@ -106,11 +114,11 @@ def test_phases_that_do_not_divide_the_budget_are_refused() -> None:
 
 
 def test_dynamics_has_a_row_a_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = dataclasses.replace(SEED, epochs=1, rollout_steps=256)
+    small = dataclasses.replace(SEED, epochs=1)
     monkeypatch.setattr(dynamics, "SEED", small)
-    rows, curve = play("dynamics", "seed preset", 10 * 256, tmp_path)
+    rows, curve = play("dynamics", "notebook", 10 * 2048, tmp_path)
     assert [row["condition"] for row in rows] == list(dynamics.STUDY.conditions)
-    assert curve[-1]["timesteps"] == 10 * 256
+    assert curve[-1]["timesteps"] == 10 * 2048
     metrics = read_table(tmp_path / "run" / "metrics.csv")
     for phase, row in enumerate(rows):
         std = np.mean([metric["charts/std"] for metric in metrics[2 * phase : 2 * phase + 2]])
@@ -125,51 +133,121 @@ def test_dynamics_has_a_row_a_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         model = load_model(tmp_path / "run" / "saved_models" / f"checkpoint_{2 * phase + 2}.pth")
         played = evaluate(model, small.env_id, episodes=1, seed=FINAL_SEED)
         assert row["return"] == round(played.mean_return, 2)
+        gait = played.gait()
+        assert row["kneeling_share"] == gait["postures"]["kneeling/crawling"]
+        assert row["kneels"] is (row["kneeling_share"] > 0.5)
+        assert row["lying_share"] == round(gait["lying_share"], 3)
+        assert (row["hull_height"], row["legwork"]) == (
+            round(gait["hull_height"], 2),
+            gait["legwork"],
+        )
+
+
+def test_dynamics_has_the_notebooks_values_but_those_of_throughput() -> None:
+    config = dynamics.config_of(SEED.total_timesteps)
+    ours, theirs = dataclasses.asdict(config), dataclasses.asdict(SEED)
+    assert {name for name in ours if ours[name] != theirs[name]} == {
+        "num_envs", "rollout_steps", "minibatch_size",
+        "checkpoint_interval", "evaluation_interval", "video_interval", "final_episodes",
+    }  # fmt: skip
+    assert config.batch_size == SEED.batch_size
 
 
 @pytest.mark.parametrize(
-    ("classes", "at_the_end", "ever", "walks"),
+    ("shares", "at_the_end", "ever"),
     [
-        (("fallen", "kneeling/crawling", "standing", "running", "walking"), False, True, True),
-        (("fallen", "fallen", "fallen", "fallen", "kneeling/crawling"), True, True, False),
-        (("running", "running", "running", "running", "shuffling"), False, False, False),
+        ((0.0, 0.55, 0.5, 0.0, 0.0), False, True),
+        ((0.0, 0.0, 0.0, 0.5, 0.55), True, True),
+        ((0.5, 0.5, 0.5, 0.5, 0.5), False, False),
     ],
 )
 def test_kneeling_looks_at_five_moments(
-    classes: tuple[str, ...],
+    shares: tuple[float, ...],
     at_the_end: bool,
     ever: bool,
-    walks: bool,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """They are in the order of their numbers, not of their names. Half of them is not most."""
     models = tmp_path / "saved_models"
     models.mkdir()
-    by_path = dict(zip((f"checkpoint_{59 * (n + 1)}" for n in range(5)), classes, strict=True))
+    numbers = (3, 6, 9, 12, 15)
+    by_path = {f"checkpoint_{n}": share for n, share in zip(numbers, shares, strict=True)}
     for name in by_path:
         (models / f"{name}.pth").touch()
     monkeypatch.setattr(kneeling, "train_in", lambda trial, config: tmp_path)
     monkeypatch.setattr(kneeling, "load_model", lambda path: path.stem)
-    monkeypatch.setattr(kneeling, "score", lambda name, *_: pretend(by_path[name]))
+    monkeypatch.setattr(
+        kneeling,
+        "score",
+        lambda name, *_: pretend(name, kneeling=by_path[name], lying=by_path[name] / 2, going=0.6),
+    )
     ((row,), _) = play("kneeling", kneeling.NOTEBOOK, 600_000, tmp_path)
-    assert [row[column] for column in kneeling.STUDY.classes] == list(classes)
-    found = (row["kneels_at_the_end"], row["ever_kneels"], row["walks_or_runs"])
-    assert found == (at_the_end, ever, walks)
-    assert row["gait"] == classes[-1]
+    assert [row[column] for column in kneeling.STUDY.classes] == list(by_path)
+    assert [row[f"kneeling_share_{moment}"] for moment in kneeling.MOMENTS] == list(shares)
+    assert (row["kneels_at_the_end"], row["ever_kneels"]) == (at_the_end, ever)
+    assert row["lying_share"] == pytest.approx(sum(shares) / 10)
+    assert row["lying_share_after_40_%"] == round(shares[1] / 2, 3)
+    assert (row["gait"], row["walks_or_runs"]) == ("checkpoint_15", True)
 
 
-def test_kneelings_arms_differ_in_what_they_are_called_after() -> None:
-    notebook = kneeling.config_of(kneeling.NOTEBOOK, 600_000)
-    for arm in kneeling.STUDY.arms:
-        config = kneeling.config_of(arm, 600_000)
-        ours, theirs = dataclasses.asdict(config), dataclasses.asdict(notebook)
-        changed = {name: ours[name] for name in ours if ours[name] != theirs[name]}
-        if arm in kneeling.LEVERS:
-            assert changed == {k: v for k, v in kneeling.LEVERS[arm].items() if theirs[k] != v}
-        else:
-            assert config.layer_norm is ("no LayerNorm" not in arm)
-            assert config.entropy_coefficient == float(arm.split(",")[0].removeprefix("entropy "))
-            assert set(changed) <= {"layer_norm", "entropy_coefficient"}
+@pytest.mark.parametrize(("going", "walks"), [(0.5, False), (0.55, True)])
+def test_most_episodes_decide_whether_a_robot_walks(going: float, walks: bool) -> None:
+    assert walks_or_runs(pretend(going=going)) is walks
+
+
+def differing(arm: str, other: str) -> set[str]:
+    """Fields in which two of kneeling's arms differ."""
+    ours, theirs = (
+        dataclasses.asdict(kneeling.config_of(name, 3_072_000)) for name in (arm, other)
+    )
+    return {name for name in ours if ours[name] != theirs[name]}
+
+
+@pytest.mark.parametrize("arm", kneeling.ARMS)
+def test_kneelings_arms_differ_in_what_they_are_called_after(arm: str) -> None:
+    changed = {
+        kneeling.NOTEBOOK: set(),
+        kneeling.NO_NORM: {"layer_norm"},
+        kneeling.NO_BONUS: {"entropy_coefficient"},
+        kneeling.NEITHER: {"layer_norm", "entropy_coefficient"},
+        kneeling.LARGE_BONUS: {"entropy_coefficient"},
+        kneeling.LESS_NOISE: {"initial_log_std"},
+        kneeling.LONG_VIEW: {"gamma", "final_gamma"},
+        kneeling.SHAPED: {"posture_cost", "torque_weight"},
+    }
+    assert differing(arm, kneeling.NOTEBOOK) == changed[arm]
+    config = kneeling.config_of(arm, SEED.total_timesteps)
+    assert config.iterations == kneeling.PARTS * config.checkpoint_interval
+    config.validate()
+
+
+@pytest.mark.parametrize("arm", kneeling.ARMS)
+def test_nothing_in_kneeling_begins_again(arm: str) -> None:
+    """3M timesteps are longer than the annealing, which the notebook's constant values ignore."""
+    config = kneeling.config_of(arm, 3_072_000)
+    first = hyperparameters(config, 0)
+    for iteration in range(config.iterations):
+        assert hyperparameters(config, iteration * config.batch_size) == first
+        assert not noise_restarts(config, iteration * config.batch_size)
+
+
+def test_kneelings_claims_compare_what_they_are_called_after() -> None:
+    """The arms of a pair differ in nothing but what the claim is about."""
+    about: list[set[str]] = []
+    for claim in kneeling.STUDY.claims:
+        pairs = [differing(*pair) for pair in zip(claim.more, claim.less, strict=True)]
+        assert all(pair == pairs[0] for pair in pairs), claim.text
+        about.append(pairs[0])
+    assert about == [
+        {"layer_norm"},
+        {"entropy_coefficient"},
+        {"layer_norm", "entropy_coefficient"},
+        {"entropy_coefficient"},
+        {"initial_log_std"},
+        {"gamma", "final_gamma"},
+        {"posture_cost", "torque_weight"},
+    ]
 
 
 def test_statistics_are_exchanged_and_nothing_else(
@@ -391,7 +469,7 @@ def test_seeds_put_their_stages_in_a_row(
     last = tmp_path / "hardcore-polish" / "saved_models" / "checkpoint_100.pth"
     assert played == [(tmp_path / "hardcore-polish", 1000), (last, 100)][: 1 if solved else 2]
     assert (row["return"], row["final_return"]) == (1.0, 1.0 if solved else 2.0)
-    assert (row["posture"], row["upright"], row["hull_height"]) == ("upright", 0.75, 2.3)
+    assert (row["posture"], row["upright"], row["hull_height"]) == ("upright", 1.0, 2.0)
 
 
 def test_a_stage_is_launched_as_a_user_would(
