@@ -61,7 +61,7 @@ STUDY = Study(
     f"{EPISODES} fresh episodes of Gymnasium's own environment with each kind of statistics: its "
     "own; none (raw observations, clipped to ±10); new ones that begin with each episode, as a "
     "new wrapper makes them; its own after the first 25 iterations (205k timesteps); those of "
-    "pretrained:walker, whose first minute was that of seed 1000.",
+    "pretrained:walker, another run.",
     arms=("default preset",),
     conditions=(SAVED, MISSING, FRESH, EARLY, OTHER),
     trial=run,
