@@ -106,8 +106,9 @@ STUDY = Study(
     "train in a faster form than the notebook: 64 environments of 128 steps, minibatches of 2048, "
     "twice its learning rates, and networks of 64-64 instead of 256-256. At each fifth of the "
     f"training the greedy policy plays {EPISODES} fresh episodes of Gymnasium's environment. A "
-    "robot kneels if the posture of most of them is kneeling (docs/gait.md). The claims are put "
-    "to the share of time in which a lower leg lies on the ground, averaged over the five moments.",
+    "robot kneels if the posture of most of them is kneeling (docs/gait.md); one that soon falls "
+    "has a posture too. The claims are put to the share of time in which a lower leg lies "
+    "on the ground, averaged over the five moments.",
     arms=tuple(ARMS),
     trial=run,
     configure=configure,
