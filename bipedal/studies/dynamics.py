@@ -97,7 +97,7 @@ STUDY = Study(
     "one of 2048 with minibatches of 64. A phase is a fifth of the training. The training columns "
     "are means over its episodes; the others are the greedy policy at its end, in "
     f"{EPISODES} fresh episodes of Gymnasium's environment. A robot kneels if the posture of most "
-    "of them is kneeling (docs/gait.md); one that soon falls has a posture too.",
+    "of them is kneeling (docs/gait.md); one that ends within five seconds does not count.",
     arms=("notebook",),
     conditions=tuple(f"phase {phase + 1}" for phase in range(PHASES)),
     trial=run,

@@ -26,6 +26,8 @@ SCORE_MEASURES = (
     Measure("speed", "speed, m/s", digits=2),
 )
 """Of a `score_row`."""
+LASTING = 250
+"""Timesteps, five seconds, that a robot keeps going before it is said to kneel."""
 
 
 def budgeted(config: TrainConfig, timesteps: int, checkpoints: int | None = None) -> TrainConfig:
@@ -80,14 +82,17 @@ def score_row(evaluation: Evaluation, prefix: str = "") -> Row:
 def posture_row(evaluation: Evaluation, suffix: str = "") -> Row:
     """How a robot carries itself: whether it kneels in most episodes, and what that rests on.
 
-    Shares of episodes and of time, the hull's height in m. A robot that falls has a posture too.
+    Shares of episodes and of time, the hull's height in m. A robot that falls within `LASTING`
+    timesteps has no time to kneel, and counts as one that does not.
     """
+    played = [(e.length, e.gait) for e in evaluation.episodes if e.gait is not None]
+    kneel = [length >= LASTING and gait.posture is Posture.KNEELING for length, gait in played]
+    lying = sum(length * gait.lying_share for length, gait in played)
     gait = evaluation.gait()
-    kneeling_share = gait["postures"][Posture.KNEELING.value]
     return {
-        f"kneels{suffix}": kneeling_share > 0.5,
-        f"kneeling_share{suffix}": kneeling_share,
-        f"lying_share{suffix}": round(gait["lying_share"], 3),
+        f"kneels{suffix}": sum(kneel) > len(kneel) / 2,
+        f"kneeling_share{suffix}": sum(kneel) / len(kneel),
+        f"lying_share{suffix}": round(lying / sum(length for length, _ in played), 3),
         f"hull_height{suffix}": round(gait["hull_height"], 2),
         f"legwork{suffix}": gait["legwork"],
     }

@@ -19,6 +19,7 @@ from bipedal.checkpoint import load_model, save_model
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.episode import run_episode
+from bipedal.evaluation.gait import Posture
 from bipedal.evaluation.score import evaluate
 from bipedal.policy import Policy
 from bipedal.presets import DEFAULT, HARDCORE, HARDCORE_CAREFUL, SEED
@@ -38,7 +39,7 @@ from bipedal.studies import (
 )
 from bipedal.studies.study import Trial
 from bipedal.studies.summary import FEWEST_SEEDS
-from bipedal.studies.training import budgeted, walks_or_runs
+from bipedal.studies.training import LASTING, budgeted, posture_row, walks_or_runs
 from bipedal.tables import read_table, write_table
 
 
@@ -61,6 +62,7 @@ def pretend(
     kneeling: float = 0.0,
     lying: float = 0.0,
     going: float = 0.0,
+    length: int = 250,
 ) -> Any:
     """A score, as far as trials look at it."""
     summary = {"mean_return": episodic_return, "fall_rate": 0.25, "mean_speed": 2.0}
@@ -75,7 +77,13 @@ def pretend(
         "legwork": "limping",
         "step_symmetry": 0.1,
     }
+    knees = SimpleNamespace(posture=Posture.KNEELING, lying_share=lying)
+    feet = SimpleNamespace(posture=Posture.UPRIGHT, lying_share=lying)
+    kneelers = round(20 * kneeling)
+    episodes = [SimpleNamespace(length=length, gait=knees) for _ in range(kneelers)]
+    episodes += [SimpleNamespace(length=length, gait=feet) for _ in range(20 - kneelers)]
     return SimpleNamespace(
+        episodes=episodes,
         summary=lambda: summary,
         gait=lambda: walk,
         mean_return=episodic_return,
@@ -134,7 +142,9 @@ def test_dynamics_has_a_row_a_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         played = evaluate(model, small.env_id, episodes=1, seed=FINAL_SEED)
         assert row["return"] == round(played.mean_return, 2)
         gait = played.gait()
-        assert row["kneeling_share"] == gait["postures"]["kneeling/crawling"]
+        lasts = played.episodes[0].length >= LASTING
+        kneeling = gait["postures"]["kneeling/crawling"] if lasts else 0.0
+        assert row["kneeling_share"] == kneeling
         assert row["kneels"] is (row["kneeling_share"] > 0.5)
         assert row["lying_share"] == round(gait["lying_share"], 3)
         assert (row["hull_height"], row["legwork"]) == (
@@ -191,6 +201,22 @@ def test_kneeling_looks_at_five_moments(
     assert (row["gait"], row["walks_or_runs"]) == ("checkpoint_15", True)
 
 
+@pytest.mark.parametrize(("length", "kneels"), [(249, False), (250, True)])
+def test_a_robot_that_soon_falls_does_not_kneel(length: int, kneels: bool) -> None:
+    assert posture_row(pretend(kneeling=1.0, length=length))["kneels"] is kneels
+
+
+def test_time_on_the_ground_counts_by_the_timestep() -> None:
+    """100 of 400 timesteps and 500 of 600: 0.6, not the mean of a quarter and five sixths."""
+    played = pretend()
+    short, long = (SimpleNamespace(posture=Posture.UPRIGHT, lying_share=x) for x in (0.25, 5 / 6))
+    played.episodes = [
+        SimpleNamespace(length=400, gait=short),
+        SimpleNamespace(length=600, gait=long),
+    ]
+    assert posture_row(played)["lying_share"] == 0.6
+
+
 @pytest.mark.parametrize(("going", "walks"), [(0.5, False), (0.55, True)])
 def test_most_episodes_decide_whether_a_robot_walks(going: float, walks: bool) -> None:
     assert walks_or_runs(pretend(going=going)) is walks
@@ -214,7 +240,7 @@ def test_kneelings_arms_differ_in_what_they_are_called_after(arm: str) -> None:
         kneeling.LARGE_BONUS: {"entropy_coefficient"},
         kneeling.LESS_NOISE: {"initial_log_std"},
         kneeling.LONG_VIEW: {"gamma", "final_gamma"},
-        kneeling.SHAPED: {"posture_cost", "torque_weight"},
+        kneeling.SHAPED: {"posture_cost", "torque_share", "final_torque_share"},
     }
     assert differing(arm, kneeling.NOTEBOOK) == changed[arm]
     config = kneeling.config_of(arm, SEED.total_timesteps)
@@ -246,7 +272,7 @@ def test_kneelings_claims_compare_what_they_are_called_after() -> None:
         {"entropy_coefficient"},
         {"initial_log_std"},
         {"gamma", "final_gamma"},
-        {"posture_cost", "torque_weight"},
+        {"posture_cost", "torque_share", "final_torque_share"},
     ]
 
 
