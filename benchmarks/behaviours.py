@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from bipedal.checkpoint import load_model
+from bipedal.loading.load import load_policy
 from bipedal.policy import Policy
-from bipedal.walker import ACTION_DIM, OBSERVATION_DIM, FloatArray
+from bipedal.walker import ACTION_DIM, FloatArray
 
 Act = Callable[[FloatArray], FloatArray]
 """An observation (24,) to an action (4,), both float32; called once a timestep."""
@@ -129,28 +129,7 @@ def read_walkers(directory: Path) -> dict[str, Behaviour]:
     """The walkers published with *Evolving Stable Strategies* in `directory`, by their names."""
 
     def behaviour(path: Path) -> Behaviour:
-        act = read_walker(path)
+        act = load_policy(path).act
         return lambda rng: act
 
     return {path.stem: behaviour(path) for path in sorted(directory.glob("es-biped*.json"))}
-
-
-def read_walker(path: Path) -> Act:
-    """One of them.
-
-    The file holds the weights of a network with two hidden layers of 40 and tanh after every layer:
-    of each layer the matrix (inputs, outputs), then the biases.
-    """
-    weights = np.array(json.loads(path.read_text())[0])
-    layers = []
-    for inputs, outputs in itertools.pairwise((OBSERVATION_DIM, 40, 40, ACTION_DIM)):
-        matrix, bias, weights = np.split(weights, [inputs * outputs, (inputs + 1) * outputs])
-        layers.append((matrix.reshape(inputs, outputs), bias))
-
-    def act(observation: FloatArray) -> FloatArray:
-        values = observation.astype(np.float64)
-        for matrix, bias in layers:
-            values = np.tanh(values @ matrix + bias)
-        return values.astype(np.float32)
-
-    return act

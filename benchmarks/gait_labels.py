@@ -18,15 +18,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from behaviours import read_walker
-
-from bipedal.checkpoint import load_model
-from bipedal.evaluation.episode import Act
 from bipedal.evaluation.gait import Gait
-from bipedal.policy import Policy
+from bipedal.loading.load import load_policy
 from bipedal.report.contact_sheet import draw_sheet, take_strip
 from bipedal.tables import csv_text, read_table
-from bipedal.walker import HARDCORE_ID, WALKER_ID
 
 TABLE = Path("results/gait-labels.csv")
 LABELS = ("posture", "legwork")
@@ -50,20 +45,13 @@ def compare(rows: Sequence[Mapping[str, Any]]) -> dict[str, Counter[tuple[str, s
     }
 
 
-def load(spec: str) -> tuple[Policy | Act, str]:
-    """A policy and its environment; MODEL may also be a JSON file of published weights."""
-    if spec.endswith(".json"):
-        return read_walker(Path(spec)), HARDCORE_ID if "hard" in Path(spec).stem else WALKER_ID
-    policy = load_model(spec)
-    return policy, policy.env_id
-
-
 def draw(policies: Sequence[str], out: Path) -> None:
     """Play, draw and print."""
     strips, rows = [], []
     for item in policies:
         name, _, spec = item.partition("=")
-        strip = take_strip(*load(spec), SEED)
+        policy = load_policy(spec)
+        strip = take_strip(policy, policy.env_id, SEED)
         gait = strip.gait
         caption = (
             f"{name}: return {strip.episodic_return:.0f}, {gait.gait_class}, {gait.posture} "

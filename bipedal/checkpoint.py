@@ -106,6 +106,24 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 # Reading -----------------------------------------------------------------------------------------
 
 
+def read_entries(path: Path, data: bytes) -> list[tuple[str, bytes]]:
+    """Names and contents of the entries of the archive that a model file is, checksums checked."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > len(data):
+                raise UserError(f"{path} unpacks to more than it holds, which no model file does")
+            return [(entry.filename, archive.read(entry)) for entry in entries]
+    except UserError:
+        raise
+    except Exception:
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path} is not a model file, or it is damaged: train or copy it again")
+
+
 def _repack(path: Path, data: bytes) -> io.BytesIO:
     """Check the archive that a model file is, and write it anew.
 
@@ -114,33 +132,33 @@ def _repack(path: Path, data: bytes) -> io.BytesIO:
     """
     clean = io.BytesIO()
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(clean, "w") as copy:
-            entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > len(data):
-                raise UserError(f"{path} unpacks to more than it holds, which no model file does")
-            for entry in entries:
-                copy.writestr(entry.filename, archive.read(entry))  # checks the checksum
+        with zipfile.ZipFile(clean, "w") as copy:
+            for name, contents in read_entries(path, data):
+                copy.writestr(name, contents)
     except UserError:
         raise
     except Exception:
-        raise UserError(
-            f"{path} is not a model file, or it is damaged: train or copy it again"
-        ) from None
+        raise _damaged(path) from None
     clean.seek(0)
     return clean
 
 
-def _read_torch(path: Path, data: bytes) -> dict[str, Any]:
+def read_torch(path: Path, data: bytes) -> Any:
     """Load a torch archive that may have been damaged or forged; UserError says which."""
     archive = _repack(path, data)
     try:
         with warnings.catch_warnings(action="ignore"):
-            contents = torch.load(archive, map_location="cpu", weights_only=True)
+            return torch.load(archive, map_location="cpu", weights_only=True)
     except Exception:
         raise UserError(
             f"{path} holds more than weights and plain values, which may run code when loaded; "
             "nothing of it was run"
         ) from None
+
+
+def _read_contents(path: Path, data: bytes) -> dict[str, Any]:
+    """Load a torch archive that holds a dictionary."""
+    contents = read_torch(path, data)
     if not isinstance(contents, dict):
         raise UserError(f"{path} does not hold the dictionary that a model file holds")
     return contents
@@ -148,7 +166,7 @@ def _read_torch(path: Path, data: bytes) -> dict[str, Any]:
 
 def load_state(path: Path) -> dict[str, Any]:
     """Read what `save_state` wrote."""
-    return _read_torch(path, read_file(path, MAX_FILE_BYTES))
+    return _read_contents(path, read_file(path, MAX_FILE_BYTES))
 
 
 def resolve_model_path(spec: str | Path) -> Path:
@@ -178,10 +196,10 @@ def _read_pair(path: Path) -> tuple[dict[str, Any], bytes | None]:
     for attempt in range(READ_ATTEMPTS):
         weights = read_file(path, MAX_FILE_BYTES)
         if not os.path.exists(statistics_path(path)):
-            return _read_torch(path, weights), None
+            return _read_contents(path, weights), None
         # Right after the weights, before these are unpacked: a save may come in between.
         statistics = read_file(statistics_path(path), MAX_STATISTICS_BYTES)
-        contents = _read_torch(path, weights)
+        contents = _read_contents(path, weights)
         digest = hashlib.sha256(statistics).hexdigest()
         if contents.get("statistics_sha256", digest) == digest:
             return contents, statistics
@@ -199,7 +217,7 @@ def _read_pair(path: Path) -> tuple[dict[str, Any], bytes | None]:
 def _read_unrenamed(path: Path) -> dict[str, Any] | None:
     """Read the model of a save that ended between its two renames; None if there was none."""
     try:
-        contents = _read_torch(path, read_file(temporary_path(path), MAX_FILE_BYTES))
+        contents = _read_contents(path, read_file(temporary_path(path), MAX_FILE_BYTES))
         digest = hashlib.sha256(read_file(statistics_path(path), MAX_STATISTICS_BYTES)).hexdigest()
     except UserError:
         return None
@@ -227,7 +245,7 @@ def load_model(spec: str | Path, *, allow_missing_statistics: bool = False) -> P
 def policy_from_bytes(weights: bytes, statistics: bytes) -> Policy:
     """Undo `policy_to_bytes`."""
     path = Path("model.pth")  # only messages name it
-    return _build(path, _read_torch(path, weights), statistics)
+    return _build(path, _read_contents(path, weights), statistics)
 
 
 def _build(path: Path, contents: Mapping[str, Any], statistics: bytes | None) -> Policy:
@@ -277,7 +295,7 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, int | float) and abs(value) < 1e300  # not NaN, not a page of digits
 
 
-def _weights(state: object) -> dict[str, Tensor]:
+def check_weights(state: object) -> dict[str, Tensor]:
     """Check that a state_dict out of a file holds plain float tensors; ValueError if not."""
     if not isinstance(state, dict):
         raise ValueError("not a state_dict")
@@ -331,8 +349,8 @@ def _networks(
 ) -> tuple[Actor, Critic]:
     """Build both networks in the sizes of their weights and load them."""
     try:
-        policy = _weights(contents["policy"])
-        value = _weights(contents["critic"])
+        policy = check_weights(contents["policy"])
+        value = check_weights(contents["critic"])
         policy["log_std"] = policy["log_std"].reshape(-1)
         policy_sizes, policy_norm = _layer_sizes(policy)
         value_sizes, value_norm = _layer_sizes(value)

@@ -69,9 +69,11 @@ class EvaluateArguments:
     """Score the greedy policy: raw reward, the episodes of fresh Gymnasium environments."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model) or pretrained:NAME."""
+    """A .pth file, a run directory (its best model), pretrained:NAME, or another library's .zip
+    (Stable-Baselines3), .cleanrl_model or .json (Evolving Stable Strategies)."""
     env_id: Annotated[str | None, Metavar("ID")] = None
-    """Environment, by default the one that the model was trained in."""
+    """Environment, by default the one that the model was trained in (of another library's file,
+    Hardcore if "hard" is in its name)."""
     episodes: Annotated[int, between(1, 1_000_000)] = 100
     """Number of episodes."""
     seed: int = 0
@@ -87,15 +89,15 @@ class EvaluateArguments:
 def evaluate(arguments: Sequence[str]) -> None:
     """Score a model."""
     args = _parse(EvaluateArguments, "evaluate", arguments)
-    from bipedal.checkpoint import load_model
     from bipedal.engines.reference import check_box2d
     from bipedal.evaluation.reference import compare_with_gymnasium
     from bipedal.evaluation.score import evaluate as play
+    from bipedal.loading.load import load_policy
     from bipedal.progress import track_items
 
     if args.reference:
         check_box2d()
-    model = load_model(args.model, allow_missing_statistics=args.statistics != "saved")
+    model = load_policy(args.model, allow_missing_statistics=args.statistics != "saved")
     evaluation = play(
         model,
         args.env_id,
@@ -120,11 +122,13 @@ class RecordArguments:
     """Record one greedy episode as a video; needs no screen."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model) or pretrained:NAME."""
+    """A .pth file, a run directory (its best model), pretrained:NAME, or another library's .zip
+    (Stable-Baselines3), .cleanrl_model or .json (Evolving Stable Strategies)."""
     out: Annotated[Path, Metavar("FILE")]
     """File to write, .mp4 or .gif."""
     env_id: Annotated[str | None, Metavar("ID")] = None
-    """Environment, by default the one that the model was trained in."""
+    """Environment, by default the one that the model was trained in (of another library's file,
+    Hardcore if "hard" is in its name)."""
     seed: int = 0
     """Seed of the episode."""
     max_seconds: float | None = None
@@ -134,11 +138,11 @@ class RecordArguments:
 def record(arguments: Sequence[str]) -> None:
     """Record a video."""
     args = _parse(RecordArguments, "record", arguments)
-    from bipedal.checkpoint import load_model
+    from bipedal.loading.load import load_policy
     from bipedal.progress import track_items
     from bipedal.report.video import record_episode
 
-    policy = load_model(args.model)
+    policy = load_policy(args.model)
     recorded = record_episode(
         policy,
         args.env_id or policy.env_id,
@@ -172,7 +176,8 @@ class InfoArguments:
     """Say what is in a model's files, without trusting them."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model) or pretrained:NAME."""
+    """A .pth file, a run directory (its best model), pretrained:NAME, or another library's .zip
+    (Stable-Baselines3), .cleanrl_model or .json (Evolving Stable Strategies)."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
@@ -180,9 +185,9 @@ class InfoArguments:
 def info(arguments: Sequence[str]) -> None:
     """Describe a model."""
     args = _parse(InfoArguments, "info", arguments)
-    from bipedal.checkpoint import describe_model
+    from bipedal.loading.load import describe_policy
 
-    _print(describe_model(args.model), args.json)
+    _print(describe_policy(args.model), args.json)
 
 
 @dataclass(frozen=True)
@@ -278,7 +283,9 @@ USAGE = """usage: bipedal COMMAND ...
   conformance ENV_ID         compare an environment with Gymnasium's, bit for bit
   study NAME                 put a claim to the test over many seeds
 
-MODEL is a .pth file, a run directory (its best model) or pretrained:NAME.
+MODEL is a .pth file, a run directory (its best model) or pretrained:NAME. evaluate, record and
+info also take a .zip of Stable-Baselines3 (with its vecnormalize.pkl beside it), CleanRL's
+.cleanrl_model, and the .json of Evolving Stable Strategies.
 bipedal COMMAND --help lists a command's options."""
 
 

@@ -62,6 +62,54 @@ class ObservationNormalizer(RunningMeanStd):
         return scaled.clamp(-self.clip, self.clip).to(torch.float32)
 
 
+class EpisodeNormalizer(ObservationNormalizer):
+    """An observation normaliser that starts each episode knowing nothing of the world's scale.
+
+    What a new `NormalizeObservation` wrapper around an evaluation environment does: it estimates
+    the statistics on the way, for each environment its own. Call `take_in` with the observations
+    of N environments before normalising them; they are then `(N, F, observation_dim)`.
+    """
+
+    def __init__(self, observation_dim: int) -> None:
+        """Know nothing, of no environment yet."""
+        super().__init__((observation_dim,))
+        self._estimating = False
+
+    def restart(self) -> None:
+        """Forget all environments: the next observations begin their episodes."""
+        self._estimating = False
+
+    @torch.no_grad()
+    def take_in(self, observations: Tensor, begun: Tensor | None = None) -> None:
+        """Update each environment's statistics with its latest observation, (N, O).
+
+        Where `begun` (N,) says that it is an episode's first, the last episode is forgotten.
+        """
+        if not self._estimating:
+            self._begin_estimates(*observations.shape)
+        elif begun is not None:
+            self._forget(begun)
+        weight = 1.0 / (self.count + 1.0)
+        delta = observations[:, None].double() - self.mean
+        self.mean.add_(weight * delta)
+        self.var.add_(weight * delta.square()).mul_(1.0 - weight)
+        self.count.add_(1.0)
+
+    def _begin_estimates(self, num_envs: int, observation_dim: int) -> None:
+        """Statistics of N environments: mean and variance (N, 1, O), count (N, 1, 1)."""
+        self.mean = self.mean.new_zeros(num_envs, 1, observation_dim)
+        self.var = torch.ones_like(self.mean)
+        self.count = self.count.new_full((num_envs, 1, 1), EMPTY_COUNT)
+        self._estimating = True
+
+    def _forget(self, begun: Tensor) -> None:
+        """Empty the statistics of environments whose episode begins."""
+        begun = begun[:, None, None]
+        self.mean.masked_fill_(begun, 0.0)
+        self.var.masked_fill_(begun, 1.0)
+        self.count.masked_fill_(begun, EMPTY_COUNT)
+
+
 class RewardScaler(RunningMeanStd):
     """Rewards divided by the running standard deviation of the discounted return.
 

@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 
 from bipedal.history import LATEST, FrameStack, History
 from bipedal.networks import Actor, Critic, forward_in_float64
-from bipedal.normalizer import EMPTY_COUNT, ObservationNormalizer
+from bipedal.normalizer import EpisodeNormalizer, ObservationNormalizer
 from bipedal.walker import OBSERVATION_DIM, WALKER_ID, FloatArray
 
 Statistics = Literal["saved", "none", "fresh"]
@@ -29,6 +29,20 @@ ROW_MULTIPLE = 16
 A matrix product of few rows, or of a number that is no multiple of the processor's vectors, adds up
 in another order.
 """
+
+
+def check_observations(observations: Tensor) -> None:
+    """ValueError if these are not the observations of N environments, (N, 24)."""
+    if observations.dim() != 2 or observations.shape[1] != OBSERVATION_DIM:
+        raise ValueError(
+            f"act_batch takes observations (N, {OBSERVATION_DIM}), not {tuple(observations.shape)}"
+        )
+
+
+def forward_row_by_row(net: nn.Sequential, shown: Tensor) -> Tensor:
+    """What a network makes of each row of (N, in), in float64 and whatever the other rows are."""
+    padded = pad(shown, (0, 0, 0, -len(shown) % ROW_MULTIPLE))
+    return forward_in_float64(net, padded)[: len(shown)]
 
 
 class Policy(nn.Module):
@@ -114,14 +128,8 @@ class Policy(nn.Module):
         same action. (One in 3e7 lies so near the middle between two float32 that the order shows
         all the same; on one machine it does not, as sums have one order for all `ROW_MULTIPLE`s.)
         """
-        if observations.dim() != 2 or observations.shape[1] != OBSERVATION_DIM:
-            raise ValueError(
-                f"act_batch takes observations (N, {OBSERVATION_DIM}), not "
-                f"{tuple(observations.shape)}"
-            )
-        shown = self.observe(observations, begun)
-        padded = pad(shown, (0, 0, 0, -len(shown) % ROW_MULTIPLE))
-        output = forward_in_float64(self.actor.net, padded)[: len(shown)]
+        check_observations(observations)
+        output = forward_row_by_row(self.actor.net, self.observe(observations, begun))
         return torch.tanh((self.gain if gain is None else gain) * output).float()
 
     def observe(self, observations: Tensor, begun: Tensor | None = None) -> Tensor:
@@ -181,22 +189,19 @@ class Policy(nn.Module):
 
 
 class _FreshStatistics(Policy):
-    """A policy that starts each episode knowing nothing of the world's scale.
+    """A policy that forgets the training statistics and estimates others in each episode."""
 
-    What a new `NormalizeObservation` wrapper around an evaluation environment does: it forgets
-    the training statistics and estimates others on the way, for each environment its own.
-    """
+    normalizer: EpisodeNormalizer
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(
             policy.actor,
             policy.critic,
-            ObservationNormalizer((OBSERVATION_DIM,)).to(policy.device),
+            EpisodeNormalizer(OBSERVATION_DIM).to(policy.device),
             policy.frame_stack,
             gain=policy.gain,
             info=policy.info,
         )
-        self._estimating = False
 
     def act_batch(
         self,
@@ -205,34 +210,9 @@ class _FreshStatistics(Policy):
         *,
         gain: float | Tensor | None = None,
     ) -> Tensor:
-        if not self._estimating:
-            self._begin_estimates(len(observations))
-        elif begun is not None:
-            self._forget(begun)
-        self._take_in(observations)
+        self.normalizer.take_in(observations, begun)
         return super().act_batch(observations, begun, gain=gain)
-
-    def _begin_estimates(self, num_envs: int) -> None:
-        """Statistics of N environments: mean and variance (N, 1, O), count (N, 1, 1)."""
-        self.normalizer = ObservationNormalizer((num_envs, 1, OBSERVATION_DIM)).to(self.device)
-        self.normalizer.count = self.normalizer.count.repeat(num_envs, 1, 1)
-        self._estimating = True
-
-    def _forget(self, begun: Tensor) -> None:
-        """Empty the statistics of environments whose episode begins."""
-        begun = begun[:, None, None]
-        self.normalizer.mean.masked_fill_(begun, 0.0)
-        self.normalizer.var.masked_fill_(begun, 1.0)
-        self.normalizer.count.masked_fill_(begun, EMPTY_COUNT)
-
-    def _take_in(self, observations: Tensor) -> None:
-        """Update each environment's statistics with its latest observation; (N, O)."""
-        weight = 1.0 / (self.normalizer.count + 1.0)
-        delta = observations[:, None].double() - self.normalizer.mean
-        self.normalizer.mean.add_(weight * delta)
-        self.normalizer.var.add_(weight * delta.square()).mul_(1.0 - weight)
-        self.normalizer.count.add_(1.0)
 
     def restart(self) -> None:
         super().restart()
-        self._estimating = False
+        self.normalizer.restart()

@@ -21,10 +21,11 @@ from bipedal.normalizer import ObservationNormalizer
 from bipedal.walker import OBSERVATION_DIM
 
 
-class _Statistics:
-    """Stands for gymnasium's RunningMeanStd in a pickle: takes its attributes, does nothing."""
+class Attributes:
+    """Stands for an object in a pickle, such as a RunningMeanStd: takes its attributes."""
 
     def __setstate__(self, state: dict[str, object]) -> None:
+        """Keep them, whatever they are."""
         self.attributes = state
 
 
@@ -67,7 +68,7 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 _KNOWN_NAMES: Mapping[str, Any] = {
-    "RunningMeanStd": _Statistics,
+    "RunningMeanStd": Attributes,
     "_reconstruct": _Array,
     "_frombuffer": _array_from_buffer,
     "scalar": _scalar,
@@ -87,16 +88,24 @@ _KNOWN_MODULES = (
 )
 
 
+def is_known(module: str, name: str) -> bool:
+    """Whether pickled statistics may need this name."""
+    return module in _KNOWN_MODULES and name in _KNOWN_NAMES
+
+
 _PythonUnpickler: Any = pickle._Unpickler
 
 
-class _StatisticsUnpickler(_PythonUnpickler):  # type: ignore[misc]
+class StatisticsUnpickler(_PythonUnpickler):  # type: ignore[misc]
     """Python's own unpickler written in Python (the C one can be made to reserve gigabytes)."""
 
     dispatch: ClassVar[dict[int, Any]] = dict(_PythonUnpickler.dispatch)
+    stateful: ClassVar[tuple[type, ...]] = (Attributes, _Array, _Dtype)
+    """Stand-ins that a pickle may give a state."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module in _KNOWN_MODULES and name in _KNOWN_NAMES:
+        """Return the stand-in for a name; UserError if there is none."""
+        if is_known(module, name):
             return _KNOWN_NAMES[name]
         raise UserError(
             f"the statistics name {f'{module}.{name}'[:80]!a}, which no statistics need and "
@@ -105,7 +114,7 @@ class _StatisticsUnpickler(_PythonUnpickler):  # type: ignore[misc]
 
     def load_build(self) -> None:
         """Give a stand-in its state; a class or function must not be changed by a file."""
-        if not isinstance(self.stack[-2], _Statistics | _Array | _Dtype):
+        if not isinstance(self.stack[-2], self.stateful):
             raise pickle.UnpicklingError("a state for something that has none")
         super().load_build()
 
@@ -118,7 +127,7 @@ class _StatisticsUnpickler(_PythonUnpickler):  # type: ignore[misc]
     dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
 
-def _to_array(value: object) -> npt.NDArray[np.float64]:
+def to_array(value: object) -> npt.NDArray[np.float64]:
     """Make a real array of what a pickle said of one; ValueError if that is no float array."""
     if isinstance(value, int | float):
         return np.array(float(value))
@@ -139,17 +148,26 @@ def parse_statistics(data: bytes, source: str) -> ObservationNormalizer:
     nothing in the pickle is called but this module's inert stand-ins.
     """
     try:
-        statistics = _StatisticsUnpickler(io.BytesIO(data)).load()
-        if not isinstance(statistics, _Statistics):
-            raise ValueError("not gymnasium's class")
-        attributes = statistics.attributes
-        mean, var, count = (_to_array(attributes[name]) for name in ("mean", "var", "count"))
+        statistics = StatisticsUnpickler(io.BytesIO(data)).load()
     except UserError as error:
         raise UserError(f"{source} is refused: {error}") from None
     except Exception:
-        raise UserError(
-            f"{source} does not hold gymnasium's RunningMeanStd, or only a part of it"
-        ) from None
+        statistics = None
+    return make_normalizer(statistics, source, "gymnasium's RunningMeanStd")
+
+
+def make_normalizer(statistics: object, source: str, kind: str) -> ObservationNormalizer:
+    """Make a normaliser of what a pickle said of a RunningMeanStd, `kind` in messages.
+
+    Raises `UserError` if these are no possible statistics of 24 numbers.
+    """
+    try:
+        if not isinstance(statistics, Attributes):
+            raise ValueError("something else")
+        attributes = statistics.attributes
+        mean, var, count = (to_array(attributes[name]) for name in ("mean", "var", "count"))
+    except Exception:
+        raise UserError(f"{source} does not hold {kind}, or only a part of it") from None
     if mean.shape != (OBSERVATION_DIM,) or var.shape != (OBSERVATION_DIM,) or count.shape != ():
         raise UserError(
             f"{source} holds statistics of shape {mean.shape}, but an observation has "

@@ -22,12 +22,15 @@ from bipedal.evaluation.obstacles import (
 )
 from bipedal.evaluation.recorder import Recorder
 from bipedal.evaluation.trajectory import Trajectory
+from bipedal.foreign_policy import ForeignPolicy
 from bipedal.physics.constants import START_X
 from bipedal.policy import Policy
 from bipedal.walker import FloatArray, Step
 
 Act = Callable[[FloatArray], FloatArray]
 """One raw observation (24,) to one action (4,), both float32."""
+Player = Policy | ForeignPolicy | Act
+"""Whatever can play an episode."""
 ActBatch = Callable[[Tensor, Tensor], Tensor]
 """Raw observations (N, 24), and where they are an episode's first (N,), to actions (N, 4)."""
 
@@ -54,7 +57,7 @@ class Episode:
     """Timestep by timestep, where it was asked for."""
 
 
-def begin(policy: Policy | Act, gain: Tensor | None = None) -> ActBatch:
+def begin(policy: Player, gain: Tensor | None = None) -> ActBatch:
     """Let a policy begin episodes; returns what to ask for actions.
 
     `gain` (N, 1) replaces that of a `Policy`, for each environment.
@@ -65,13 +68,14 @@ def begin(policy: Policy | Act, gain: Tensor | None = None) -> ActBatch:
         return lambda observations, begun: player.act_batch(
             observations.to(device), begun.to(device), gain=gain
         )
+    if isinstance(policy, ForeignPolicy):
+        policy.restart()
+        return policy.act_batch
     act = policy
     return lambda observations, begun: torch.from_numpy(np.stack([*map(act, observations.numpy())]))
 
 
-def run_episode(
-    policy: Policy | Act, env_id: str, seed: int, *, keep_trajectory: bool = True
-) -> Episode:
+def run_episode(policy: Player, env_id: str, seed: int, *, keep_trajectory: bool = True) -> Episode:
     """Play one whole episode, that of `reset(seed=seed)`."""
     with closing(WarpEngine(env_id, 1, seed, autoreset=False)) as engine:
         ((_, episode),) = play_episodes(

@@ -9,11 +9,12 @@ import numpy as np
 
 from bipedal.engines.reference import make_env
 from bipedal.evaluation.score import Evaluation
+from bipedal.foreign_policy import ForeignPolicy
 from bipedal.networks import one_thread_an_operation
 from bipedal.policy import Policy, Statistics
 
 
-def return_in_gymnasium(policy: Policy, env_id: str, seed: int) -> float:
+def return_in_gymnasium(policy: Policy | ForeignPolicy, env_id: str, seed: int) -> float:
     """Return of the episode that begins with `reset(seed=seed)` of a fresh environment.
 
     The policy is asked one observation at a time. Raises `UserError` where Box2D is missing.
@@ -31,7 +32,7 @@ def return_in_gymnasium(policy: Policy, env_id: str, seed: int) -> float:
 
 
 def compare_with_gymnasium(
-    policy: Policy,
+    policy: Policy | ForeignPolicy,
     evaluation: Evaluation,
     *,
     statistics: Statistics = "saved",

@@ -23,6 +23,7 @@ from bipedal.errors import UserError
 from bipedal.evaluation.episode import Episode, begin, play_episodes
 from bipedal.evaluation.gait import summarise
 from bipedal.evaluation.obstacles import NONE, Kind
+from bipedal.foreign_policy import ForeignPolicy
 from bipedal.networks import one_thread_an_operation
 from bipedal.physics.constants import TIMESTEP
 from bipedal.policy import Policy, Statistics
@@ -156,7 +157,7 @@ class Evaluation:
 
 
 def evaluate(
-    policy: Policy,
+    policy: Policy | ForeignPolicy,
     env_id: str | None = None,
     *,
     episodes: int = 100,

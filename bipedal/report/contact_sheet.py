@@ -12,12 +12,11 @@ from PIL import Image, ImageDraw
 
 from bipedal.engines.picture import take_picture
 from bipedal.engines.warp import WarpEngine
-from bipedal.evaluation.episode import Act, begin
+from bipedal.evaluation.episode import Player, begin
 from bipedal.evaluation.gait import Gait, analyse
 from bipedal.evaluation.recorder import Recorder
 from bipedal.physics.constants import HULL, SCALE
 from bipedal.physics.robot import origins_of
-from bipedal.policy import Policy
 from bipedal.rendering.canvas import Frame
 from bipedal.rendering.frame import HEIGHT
 
@@ -39,7 +38,7 @@ class Strip(NamedTuple):
     episodic_return: float
 
 
-def take_strip(policy: Policy | Act, env_id: str, seed: int) -> Strip:
+def take_strip(policy: Player, env_id: str, seed: int) -> Strip:
     """Play the episode of `reset(seed=seed)` and keep some frames of it."""
     with closing(WarpEngine(env_id, 1, seed, autoreset=False)) as engine:
         act, recorder = begin(policy), Recorder(engine, [0])

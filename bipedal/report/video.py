@@ -17,11 +17,10 @@ import torch
 from bipedal.engines.picture import take_picture
 from bipedal.engines.warp import WarpEngine
 from bipedal.errors import RunFailedError, UserError
-from bipedal.evaluation.episode import Act, ActBatch, begin
+from bipedal.evaluation.episode import ActBatch, Player, begin
 from bipedal.evaluation.recorder import Recorder
 from bipedal.evaluation.trajectory import Trajectory
 from bipedal.physics.constants import TIMESTEP
-from bipedal.policy import Policy
 from bipedal.rendering.canvas import Frame
 from bipedal.walker import TIME_LIMITS, check_seed
 
@@ -67,7 +66,7 @@ class RecordedEpisode:
 
 
 def record_episode(
-    policy: Policy | Act,
+    policy: Player,
     env_id: str,
     seed: int,
     out: Path,
