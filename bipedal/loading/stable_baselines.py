@@ -33,6 +33,7 @@ from bipedal.loading.layers import (
 from bipedal.loading.vec_normalize import MAX_STATISTICS_BYTES, parse_vec_normalize
 from bipedal.normalizer import ObservationNormalizer
 
+ON_POLICY = "stable_baselines3.common.policies"
 MAX_DATA_BYTES = 4 << 20
 """The last observations of all environments are in it."""
 MLP_POLICIES = "the MlpPolicy of PPO, A2C, TRPO, SAC, TD3, DDPG, TQC and CrossQ"
@@ -48,32 +49,31 @@ RENORM_EPSILON = 1e-3
 def load_stable_baselines(
     path: Path, allow_missing_statistics: bool
 ) -> tuple[nn.Sequential, ObservationNormalizer | None]:
-    """Read a policy and, if it was trained on normalised observations, their statistics.
+    """Read a policy and the statistics of its observations, if it was trained on normalised ones.
 
     These are in the first of `X_vecnormalize.pkl`, `vecnormalize.pkl` and `vec_normalize.pkl` that
-    stands beside `X.zip`. Raises `UserError` if it is no policy that can be played here, and if
-    there is no such file unless `allow_missing_statistics`.
+    stands beside `X.zip`. A policy of PPO, A2C or TRPO says whether it needs them; one of another
+    algorithm does not say, and is taken to need them if they are there. Raises `UserError` if it is
+    no policy that can be played here, and if statistics that it needs are missing, unless
+    `allow_missing_statistics`.
     """
     entries = dict(read_entries(path, read_file(path, MAX_FILE_BYTES)))
     if not {"data", "policy.pth"} <= entries.keys():
         raise UserError(f"{path} is not what Stable-Baselines3 saves: it lacks data or policy.pth")
     said = _read_data(path, entries["data"])
     net = _make_net(path, said, read_torch(path, entries["policy.pth"]))
-    return net, _read_statistics(path, allow_missing_statistics) if said.normalized else None
-
-
-def _read_statistics(path: Path, allow_missing: bool) -> ObservationNormalizer | None:
-    """Read the pickle of VecNormalize beside a policy; None if it leaves observations alone."""
     names = (f"{path.stem}_vecnormalize.pkl", "vecnormalize.pkl", "vec_normalize.pkl")
-    found = next((path.with_name(name) for name in names if path.with_name(name).exists()), None)
+    found = next((place for place in map(path.with_name, names) if place.exists()), None)
+    if said.normalized is False:
+        return net, None
     if found is not None:
-        return parse_vec_normalize(read_file(found, MAX_STATISTICS_BYTES), str(found))
-    if allow_missing:
-        return None
-    raise UserError(
-        f"{path} was trained with VecNormalize, whose file is missing: put it beside the model as "
-        f"{names[0]} or {names[1]} (only evaluate runs without: --statistics none or fresh)"
-    )
+        return net, parse_vec_normalize(read_file(found, MAX_STATISTICS_BYTES), str(found))
+    if said.normalized and not allow_missing_statistics:
+        raise UserError(
+            f"{path} was trained with VecNormalize, whose file is missing: put it beside the model "
+            f"as {names[0]} or {names[1]} (only evaluate runs without: --statistics none or fresh)"
+        )
+    return net, None
 
 
 # What the text says -------------------------------------------------------------------------------
@@ -90,8 +90,8 @@ class _Said(NamedTuple):
     """Whether a policy of PPO, A2C or TRPO ends in tanh."""
     clip_mean: float
     renorm_epsilon: float
-    normalized: bool
-    """Whether its environments were wrapped in VecNormalize."""
+    normalized: bool | None
+    """Whether its environments were wrapped in VecNormalize; None where the text does not say."""
 
 
 def _read_data(path: Path, data: bytes) -> _Said:
@@ -109,7 +109,8 @@ def _read_data(path: Path, data: bytes) -> _Said:
             squashed=options.get("squash_output") is True,
             clip_mean=_number(options.get("clip_mean", CLIP_MEAN)),
             renorm_epsilon=_number(options.get("batch_norm_eps", RENORM_EPSILON)),
-            normalized=facts.get("_last_original_obs") is not None,
+            # Algorithms with a replay buffer set it in either case.
+            normalized=facts["_last_original_obs"] is not None if module == ON_POLICY else None,
         )
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise UserError(f"the data in {path} is not as Stable-Baselines3 writes it") from None
@@ -178,7 +179,7 @@ def _soft(path: Path, said: _Said, state: object) -> nn.Sequential:
 
 
 _MAKERS: Mapping[str, Callable[[Path, _Said, object], nn.Sequential]] = {
-    "stable_baselines3.common.policies": _on_policy,
+    ON_POLICY: _on_policy,
     "stable_baselines3.td3.policies": _deterministic,
     "stable_baselines3.sac.policies": _soft,
     "sb3_contrib.tqc.policies": _soft,
