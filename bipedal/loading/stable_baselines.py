@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,12 +35,15 @@ from bipedal.loading.vec_normalize import MAX_STATISTICS_BYTES, parse_vec_normal
 from bipedal.normalizer import ObservationNormalizer
 
 ON_POLICY = "stable_baselines3.common.policies"
+"""Where the policy of PPO, A2C and TRPO is defined."""
 MAX_DATA_BYTES = 4 << 20
 """The last observations of all environments are in it."""
 MLP_POLICIES = "the MlpPolicy of PPO, A2C, TRPO, SAC, TD3, DDPG, TQC and CrossQ"
 ACTIVATIONS: Mapping[str, type[nn.Module]] = {
     kind.__name__: kind for kind in (nn.Tanh, nn.ReLU, nn.ELU, nn.LeakyReLU, nn.SiLU, nn.GELU)
 }
+FLATTEN = "FlattenExtractor"
+"""The class that extracts features, by default."""
 CLIP_MEAN = 2.0
 """Bound of the mean before tanh under generalised state-dependent exploration, by default."""
 RENORM_EPSILON = 1e-3
@@ -63,7 +67,7 @@ def load_stable_baselines(
     said = _read_data(path, entries["data"])
     net = _make_net(path, said, read_torch(path, entries["policy.pth"]))
     names = (f"{path.stem}_vecnormalize.pkl", "vecnormalize.pkl", "vec_normalize.pkl")
-    found = next((place for place in map(path.with_name, names) if place.exists()), None)
+    found = next((place for place in map(path.with_name, names) if os.path.exists(place)), None)
     if said.normalized is False:
         return net, None
     if found is not None:
@@ -84,6 +88,8 @@ class _Said(NamedTuple):
 
     module: str
     """Where its class is defined."""
+    flat: bool
+    """Whether it is shown the observation itself, rather than features of it."""
     activation: str | None
     """Where it is not the default."""
     squashed: bool
@@ -105,6 +111,7 @@ def _read_data(path: Path, data: bytes) -> _Said:
             raise ValueError("not as Stable-Baselines3 writes it")
         return _Said(
             module=module,
+            flat=FLATTEN in str(options.get("features_extractor_class", FLATTEN)),
             activation=_class_name(options.get("activation_fn")),
             squashed=options.get("squash_output") is True,
             clip_mean=_number(options.get("clip_mean", CLIP_MEAN)),
@@ -140,8 +147,11 @@ def _make_net(path: Path, said: _Said, state: object) -> nn.Sequential:
             f"{MLP_POLICIES}"
         )
     names = [str(name) for name in state] if isinstance(state, Mapping) else []
-    if any("features_extractor." in name for name in names):
-        raise UserError(f"{path} is no {MLP_POLICIES}: it extracts features, of pictures perhaps")
+    if not said.flat or any("features_extractor." in name for name in names):
+        raise UserError(
+            f"{path} extracts features from its observations, as CnnPolicy does: taken is "
+            f"{MLP_POLICIES}"
+        )
     return _MAKERS[said.module](path, said, state)
 
 
@@ -168,7 +178,7 @@ def _soft(path: Path, said: _Said, state: object) -> nn.Sequential:
     weights = float_weights(state, path, "actor.")
     bounds = SQUASHED
     mean = "mu"
-    if "mu.0.weight" in weights:  # generalised state-dependent exploration
+    if "mu.0.weight" in weights and said.clip_mean > 0:  # generalised state-dependent exploration
         mean = "mu.0"
         bounds = (nn.Hardtanh(-said.clip_mean, said.clip_mean), *SQUASHED)
     layers = linear_layers(path, weights, [*numbered(weights, "latent_pi"), mean])

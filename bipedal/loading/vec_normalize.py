@@ -50,7 +50,7 @@ class _Unpickler(StatisticsUnpickler):
     """Ignores more names than its parent knows, and takes less of what can be made to explode.
 
     Its files may be large. So it takes no bytes written as text, which a pickle of a kilobyte can
-    ask for a thousand times, and hashes nothing but texts: of a tuple a million deep, Python dies.
+    ask for a thousand times, and hashes only texts: a tuple a million deep overflows the stack.
     """
 
     stateful: ClassVar[tuple[type, ...]] = (*StatisticsUnpickler.stateful, _Ignored)
