@@ -1,7 +1,7 @@
 """Every public policy that we know of, scored over the same fresh episodes.
 
-    python benchmarks/public_policies.py FOLDER      play them, write results/public.csv
-    python benchmarks/public_policies.py --table     print the tables of docs/results.md from it
+    python benchmarks/public_policies.py FOLDER    play them (ten minutes), write results/public.csv
+    python benchmarks/public_policies.py --table   print the tables of docs/results.md from it
 
 FOLDER holds the policies of others, in any form that `bipedal evaluate` takes; the pretrained ones
 are added. The torque cost is counted from the actions themselves, by Gymnasium's reward.
@@ -130,12 +130,14 @@ def find_policies(folder: Path) -> dict[str, str | Path]:
 
 
 def run(folder: Path, episodes: int, out: Path) -> None:
-    """Play all of them; the table is written after each."""
-    rows: list[dict[str, Any]] = []
-    for name, spec in find_policies(folder).items():
-        rows.append(score(name, load_policy(spec), episodes))
-        write_table(out, rows)
-        print(rows[-1], flush=True)
+    """Play all that the table does not have with as many episodes; it is written after each."""
+    policies = find_policies(folder)
+    rows = {row["policy"]: row for row in read_table(out)} if out.exists() else {}
+    for name, spec in policies.items():
+        if name not in rows or rows[name]["episodes"] < episodes:
+            rows[name] = score(name, load_policy(spec), episodes)
+            write_table(out, [rows[name] for name in policies if name in rows])
+            print(rows[name], flush=True)
 
 
 # The tables of the documentation ------------------------------------------------------------------
@@ -143,6 +145,7 @@ def run(folder: Path, episodes: int, out: Path) -> None:
 HEADINGS = (
     "policy",
     "published",
+    "episodes",
     "return",
     "falls",
     "torque cost",
@@ -167,6 +170,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     return [
         f"`{row['policy']}`",
         str(row["published"] or ""),
+        f"{row['episodes']:,}",
         f"{row['mean_return']:.1f} [{row['low']:.1f}, {row['high']:.1f}]",
         f"{100 * row['fall_rate']:.1f} %",
         f"{row['torque_cost']:.1f}",

@@ -50,6 +50,13 @@ def test_evaluate_record_and_info_take_it(capsys: Captured, foreign_path: Path) 
     assert Path("a.gif").exists()
 
 
+@pytest.mark.parametrize("command", ["evaluate", "record", "info"])
+def test_the_help_names_the_files(capsys: Captured, command: str) -> None:
+    assert cli.main([command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(suffix in text for suffix in WRITERS)
+
+
 def test_training_does_not_start_from_it(capsys: Captured, foreign_path: Path) -> None:
     run_dir = foreign_path.parent / "run"
     says = assert_refused(
