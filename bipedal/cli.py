@@ -69,11 +69,11 @@ class EvaluateArguments:
     """Score the greedy policy: raw reward, the episodes of fresh Gymnasium environments."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model), pretrained:NAME, or another library's .zip
-    (Stable-Baselines3), .cleanrl_model or .json (Evolving Stable Strategies)."""
+    """A .pth file, a run directory (its best model), pretrained:NAME, or a .zip, .cleanrl_model or
+    .json of another library."""
     env_id: Annotated[str | None, Metavar("ID")] = None
-    """Environment, by default the one that the model was trained in (of another library's file,
-    Hardcore if "hard" is in its name)."""
+    """Environment, by default the model's, or Hardcore if another library's file has "hard" in its
+    name."""
     episodes: Annotated[int, between(1, 1_000_000)] = 100
     """Number of episodes."""
     seed: int = 0
@@ -122,13 +122,13 @@ class RecordArguments:
     """Record one greedy episode as a video; needs no screen."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model), pretrained:NAME, or another library's .zip
-    (Stable-Baselines3), .cleanrl_model or .json (Evolving Stable Strategies)."""
+    """A .pth file, a run directory (its best model), pretrained:NAME, or a .zip, .cleanrl_model or
+    .json of another library."""
     out: Annotated[Path, Metavar("FILE")]
     """File to write, .mp4 or .gif."""
     env_id: Annotated[str | None, Metavar("ID")] = None
-    """Environment, by default the one that the model was trained in (of another library's file,
-    Hardcore if "hard" is in its name)."""
+    """Environment, by default the model's, or Hardcore if another library's file has "hard" in its
+    name."""
     seed: int = 0
     """Seed of the episode."""
     max_seconds: float | None = None
@@ -176,8 +176,8 @@ class InfoArguments:
     """Say what is in a model's files, without trusting them."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model), pretrained:NAME, or another library's .zip
-    (Stable-Baselines3), .cleanrl_model or .json (Evolving Stable Strategies)."""
+    """A .pth file, a run directory (its best model), pretrained:NAME, or a .zip, .cleanrl_model or
+    .json of another library."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
