@@ -13,8 +13,7 @@ pays for an `import torch`.
 The rooms, from the top: `cli` parses, `session` watches a run at a terminal, `train` loops,
 `trainer` does one iteration, `rollout` collects from `engines` with a `policy`, `ppo` holds the
 mathematics; `evaluation` scores, selects and says how the robot walks; `loading` reads policies of
-other libraries; `report` is for people who
-look, `studies` puts claims to the test.
+other libraries; `report` is for people who look, `studies` puts claims to the test.
 """
 
 from __future__ import annotations
