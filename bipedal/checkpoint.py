@@ -7,8 +7,8 @@ this project grew from wrote, and its files can be read here and ours there. Our
 SHA-256 of the statistics they belong with, so that a model can never be run with those of
 another.
 
-Reading runs no code from a file: weights through `torch.load(weights_only=True)` after a
-checksum of the archive, statistics through the unpickler of `bipedal.safe_pickle`.
+Reading runs no code from a file: weights through `bipedal.torch_archive`, statistics through the
+unpickler of `bipedal.safe_pickle`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ import io
 import os
 import pickle
 import time
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -36,6 +34,7 @@ from bipedal.networks import Activation, Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
 from bipedal.policy import Policy
 from bipedal.safe_pickle import parse_statistics
+from bipedal.torch_archive import read_torch
 from bipedal.walker import ACTION_DIM, OBSERVATION_DIM
 
 MAX_FILE_BYTES = 1 << 30
@@ -104,56 +103,6 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 # Reading -----------------------------------------------------------------------------------------
-
-
-def read_entries(path: Path, data: bytes) -> list[tuple[str, bytes]]:
-    """Names and contents of the entries of the archive that a model file is, checksums checked."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > len(data):
-                raise UserError(f"{path} unpacks to more than it holds, which no model file does")
-            return [(entry.filename, archive.read(entry)) for entry in entries]
-    except UserError:
-        raise
-    except Exception:
-        raise _damaged(path) from None
-
-
-def _damaged(path: Path) -> UserError:
-    return UserError(f"{path} is not a model file, or it is damaged: train or copy it again")
-
-
-def _repack(path: Path, data: bytes) -> io.BytesIO:
-    """Check the archive that a model file is, and write it anew.
-
-    torch looks neither at checksums nor twice at the directory (one flipped bit there makes it
-    return memory that was never written), so it gets to see an archive of Python's making only.
-    """
-    clean = io.BytesIO()
-    try:
-        with zipfile.ZipFile(clean, "w") as copy:
-            for name, contents in read_entries(path, data):
-                copy.writestr(name, contents)
-    except UserError:
-        raise
-    except Exception:
-        raise _damaged(path) from None
-    clean.seek(0)
-    return clean
-
-
-def read_torch(path: Path, data: bytes) -> Any:
-    """Load a torch archive that may have been damaged or forged; UserError says which."""
-    archive = _repack(path, data)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return torch.load(archive, map_location="cpu", weights_only=True)
-    except Exception:
-        raise UserError(
-            f"{path} holds more than weights and plain values, which may run code when loaded; "
-            "nothing of it was run"
-        ) from None
 
 
 def _read_contents(path: Path, data: bytes) -> dict[str, Any]:

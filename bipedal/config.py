@@ -173,7 +173,7 @@ class TrainConfig:
     """Mean training return from which evaluations take place."""
     best_by: Literal["training", "evaluation"] = "evaluation"
     """Which episodes decide on the best model."""
-    best_window: Annotated[int, between(1, 1_000_000)] = 50
+    best_window: Annotated[int, between(1, 100_000)] = 50
     """Training episodes in the mean return. It is what `best_by` "training" compares, and what is
     logged and shown in any case."""
     checkpoint_interval: Annotated[int, between(1, MANY)] = 100

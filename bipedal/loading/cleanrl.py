@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from bipedal.checkpoint import MAX_FILE_BYTES, read_torch
+from bipedal.checkpoint import MAX_FILE_BYTES
 from bipedal.errors import UserError
 from bipedal.files import read_file
 from bipedal.loading.layers import (
@@ -23,6 +23,7 @@ from bipedal.loading.layers import (
     make_net,
     numbered,
 )
+from bipedal.torch_archive import read_torch
 
 
 def load_cleanrl(path: Path, allow_missing_statistics: bool) -> tuple[nn.Sequential, None]:

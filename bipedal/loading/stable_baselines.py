@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from bipedal.checkpoint import MAX_FILE_BYTES, read_entries, read_torch
+from bipedal.checkpoint import MAX_FILE_BYTES
 from bipedal.errors import UserError
 from bipedal.files import read_file
 from bipedal.loading.layers import (
@@ -33,6 +33,7 @@ from bipedal.loading.layers import (
 )
 from bipedal.loading.vec_normalize import MAX_STATISTICS_BYTES, parse_vec_normalize
 from bipedal.normalizer import ObservationNormalizer
+from bipedal.torch_archive import read_entries, read_torch
 
 ON_POLICY = "stable_baselines3.common.policies"
 """Where the policy of PPO, A2C and TRPO is defined."""
@@ -61,7 +62,7 @@ def load_stable_baselines(
     no policy that can be played here, and if statistics that it needs are missing, unless
     `allow_missing_statistics`.
     """
-    entries = dict(read_entries(path, read_file(path, MAX_FILE_BYTES)))
+    entries = read_entries(path, read_file(path, MAX_FILE_BYTES))
     if not {"data", "policy.pth"} <= entries.keys():
         raise UserError(f"{path} is not what Stable-Baselines3 saves: it lacks data or policy.pth")
     said = _read_data(path, entries["data"])
