@@ -166,8 +166,8 @@ class Learner:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to a saved state."""
-        self.actor_optimizer.load_state_dict(state["actor_optimizer"])
-        self.critic_optimizer.load_state_dict(state["critic_optimizer"])
+        _restore_adam(self.actor_optimizer, state["actor_optimizer"])
+        _restore_adam(self.critic_optimizer, state["critic_optimizer"])
         self.collector.restore(state["collector"])
         if self.curriculum is not None:
             self.curriculum.restore(state["curriculum"])
@@ -175,6 +175,28 @@ class Learner:
     def close(self) -> None:
         """End the environments' threads and processes."""
         self.engine.close()
+
+
+def _restore_adam(optimizer: torch.optim.Adam, saved: Mapping[str, Any]) -> None:
+    """Take the moments of an optimiser's one parameter, and its learning rate.
+
+    Its other settings are the configuration's. Raises `ValueError` for tensors of another shape or
+    dtype: the fused step trusts them.
+    """
+    rate = saved["param_groups"][0]["lr"]
+    if type(rate) is not float or not 0.0 <= rate <= 1.0:
+        raise ValueError("no learning rate")
+    optimizer.param_groups[0]["lr"] = rate
+    if not saved["state"]:  # before the first step
+        return
+    (parameter,) = optimizer.param_groups[0]["params"]
+    moments = {name: saved["state"][0][name] for name in ("step", "exp_avg", "exp_avg_sq")}
+    for name, tensor in moments.items():
+        like = torch.zeros(()) if name == "step" else parameter
+        if (tensor.shape, tensor.dtype) != (like.shape, like.dtype):
+            raise ValueError(f"{name} of another parameter")
+    settings = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": {0: moments}, "param_groups": settings})
 
 
 def _reward_scaler(config: TrainConfig, policy: Policy) -> RewardScaler:

@@ -188,6 +188,8 @@ class GymnasiumEngine:
             raise UserError(
                 f"the saved state has {len(state['generator'])} environments, not {self.num_envs}"
             )
+        if not torch.isfinite(state["actions"]).all():
+            raise UserError("this state of environments is damaged: an action is not finite")
         generators = state["generator"].numpy().view(GENERATOR)[:, 0]
         taken = torch.split(state["actions"], state["length"].tolist())
         slots = [

@@ -26,6 +26,7 @@ from bipedal.physics.lanes import LANES, Real
 from bipedal.physics.robot import make_robot
 from bipedal.physics.rules import Outcome, Rules
 from bipedal.physics.seeding import GENERATOR, generator_of, row_of, seed_generators
+from bipedal.physics.soundness import check_state
 from bipedal.physics.state import Ground, Walkers, describe_overflow, fields, make_rows
 from bipedal.physics.step import Scratch
 from bipedal.physics.terrain import (
@@ -265,7 +266,7 @@ class WarpEngine:
         """Put saved environments into rows, also others than they came from, or several times.
 
         Their generators come with them, so copies of one environment also get the same terrains in
-        their next episodes.
+        their next episodes. Raises `UserError` for what no engine has saved.
         """
         index = self._checked(rows)
         saved = self._saved()
@@ -275,6 +276,7 @@ class WarpEngine:
             width = _as_bytes(array.numpy()).shape[1:]
             if snapshot[name].shape[1:] != width or snapshot[name].dtype != torch.uint8:
                 raise UserError("this state is of another version of the engine")
+        check_state({name: _like(array.numpy(), snapshot[name]) for name, array in saved.items()})
         for name, array in saved.items():
             host = array.numpy()
             _as_bytes(host)[index] = snapshot[name].cpu().numpy()
@@ -539,6 +541,12 @@ def _write(array: Any, index: Any, values: Any) -> None:
     host[index] = values
     if not array.device.is_cpu:
         array.assign(host)
+
+
+def _like(array: npt.NDArray[Any], rows: Tensor) -> npt.NDArray[Any]:
+    """Bytes of rows (n, bytes of a row) as an array of the same kind."""
+    data: npt.NDArray[Any] = np.ascontiguousarray(rows.cpu().numpy())
+    return data.view(array.dtype).reshape(len(data), *array.shape[1:])
 
 
 def _as_bytes(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
