@@ -207,12 +207,18 @@ HARDCORE_POLISH = dataclasses.replace(
     total_timesteps=25_000_000,
     learning_rate_schedule="linear",
     anneal_timesteps=25_000_000,
+    torque_share=0.6,
+    final_torque_share=0.6,
     std_min=0.1,
     final_std_max=0.12,
     evaluation_interval=150,
     evaluation_episodes=512,
 )
-"""For a careful robot: the same distance with less torque, while noise and learning rate fall."""
+"""For a careful robot: the same distance with less torque, while noise and learning rate fall.
+
+Torque takes 60 % of what progress pays. Where it did not, robots paid 45 for torque and stopped at
+300 to 311.
+"""
 
 _ALL = (
     DEFAULT, RECORD, HARDCORE, HARDCORE_CAREFUL, HARDCORE_POLISH, HARDCORE_FINETUNE, SEED,
