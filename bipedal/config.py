@@ -105,6 +105,11 @@ class TrainConfig:
     own success; after that share of `total_timesteps` they are Gymnasium's. 0 for none. Needs
     BipedalWalkerHardcore-v3 on the warp engine."""
 
+    replay_falls: Share = 0.0
+    """Share of training's episodes that are played on a terrain on which the robot fell before. So
+    falls do not become too rare to learn from, and training looks worse than a score. Needs the
+    warp engine."""
+
     rollout_steps: Annotated[int, Section("PPO"), between(1, 100_000)] = 128
     """Timesteps that each environment adds to a rollout."""
     minibatch_size: Annotated[int, between(1, MAX_OBSERVATIONS)] = 2048
@@ -253,7 +258,14 @@ def _check_selection(config: TrainConfig) -> None:
 
 
 def _check_curriculum(config: TrainConfig) -> None:
-    """A curriculum has obstacles to change, and a fair measure of success."""
+    """Terrains can be chosen, and there is a fair measure of success."""
+    if config.replay_falls:
+        if config.engine != "warp":
+            raise UserError("--replay-falls needs --engine warp")
+        if config.best_by == "training":
+            raise UserError(
+                "--replay-falls needs --best-by evaluation: its terrains are harder than a score's"
+            )
     if not config.curriculum_share:
         return
     if (config.engine, config.env_id) != ("warp", HARDCORE_ID):

@@ -19,6 +19,7 @@ from bipedal.logs import Row
 from bipedal.networks import flatten_parameters
 from bipedal.normalizer import RewardScaler
 from bipedal.policy import Policy
+from bipedal.replay import FallReplay
 from bipedal.rollout import Collector, EpisodeStatistics, Rollout
 from bipedal.shaping import Shaping
 
@@ -65,6 +66,10 @@ class Learner:
             shaping=Shaping(config.reward_floor, config.posture_cost, config.torque_share),
             endless_course=config.endless_course,
         )
+        self.replay = None
+        if config.replay_falls:
+            engine = cast(WarpEngine, self.engine)
+            self.replay = FallReplay(engine, config.replay_falls, generator)
 
     def learn(self, timesteps: int) -> Learned:
         """Collect a rollout and update the networks, `timesteps` after training began."""
@@ -73,6 +78,8 @@ class Learner:
         statistics, variance = self._update(rollout, values.gamma)
         if self.curriculum is not None:
             self._teach(self.curriculum, episodes, timesteps + self.config.batch_size)
+        if self.replay is not None:
+            self.replay.learn(episodes)
         metrics = {
             "charts/policy_learning_rate": values.policy_learning_rate,
             "charts/critic_learning_rate": values.critic_learning_rate,
@@ -162,6 +169,7 @@ class Learner:
             "critic_optimizer": self.critic_optimizer.state_dict(),
             "collector": self.collector.state(),
             "curriculum": None if self.curriculum is None else self.curriculum.state(),
+            "replay": None if self.replay is None else self.replay.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -171,6 +179,8 @@ class Learner:
         self.collector.restore(state["collector"])
         if self.curriculum is not None:
             self.curriculum.restore(state["curriculum"])
+        if self.replay is not None:
+            self.replay.restore(state["replay"])
 
     def close(self) -> None:
         """End the environments' threads and processes."""

@@ -159,6 +159,7 @@ RECORD = dataclasses.replace(
     anneal_timesteps=20_000_000,
     final_torque_share=0.92,
     posture_cost=0.4,
+    replay_falls=0.3,
     std_min=0.06,
     final_std_max=0.06,
     restart_std_max=0.06,
@@ -171,7 +172,8 @@ A solved robot spends about 40 of the 364 that the whole way pays on torque. To 
 left for progress shrinks to a twelfth of what it pays, and the noise to 0.06, all over 20M
 timesteps: a few per cent of a timestep's reward is something a policy can only notice when little
 else varies. With less noise than that, robots of the tuning seeds became slow and fell over bumps
-that they had run over before.
+that they had run over before. Falls end one episode in a hundred by then, so their terrains are
+played again.
 """
 
 HARDCORE_CAREFUL = dataclasses.replace(

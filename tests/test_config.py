@@ -49,6 +49,7 @@ ABOVE_0 = [
 ]  # fmt: skip
 FROM_0 = [
     "seed", "gae_lambda", "entropy_coefficient", "final_learning_rate_scale", "curriculum_share",
+    "replay_falls",
     "evaluation_interval", "video_interval", "final_episodes",
 ]  # fmt: skip
 OTHER_NUMBERS = ["reward_floor", "initial_log_std", "evaluation_min_return"]
@@ -62,7 +63,10 @@ INVALID: list[tuple[str, Any]] = [
         for value in (math.nan, math.inf, -math.inf, 1e308, 10**400, -(10**400))
     ),
     *((field, value) for field in ("gamma", "final_gamma") for value in (1, 1.0, 1.5)),
-    *((field, 1.5) for field in ("gae_lambda", "curriculum_share", "final_learning_rate_scale")),
+    *(
+        (field, 1.5)
+        for field in ("gae_lambda", "curriculum_share", "replay_falls", "final_learning_rate_scale")
+    ),
     ("seed", 1_000_000),  # from here on they are kept for scores and evaluations
     ("seed", 2**31),
     ("num_envs", 3_000_000_000),

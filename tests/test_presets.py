@@ -65,6 +65,7 @@ def test_the_seed_preset_has_the_numbers_of_the_notebook() -> None:
         "reward_floor": -100.0,
         "endless_course": False,
         "curriculum_share": 0.0,
+        "replay_falls": 0.0,
         "torque_share": 0.0,
         "final_torque_share": 0.0,
         "posture_cost": 0.0,

@@ -245,6 +245,12 @@ class TestResume:
         assert_resumes_exactly(config, tmp_path, stop_after=1)
         assert load_model(tmp_path / "parts").frame_stack == (3, 2)
 
+    def test_terrains_of_falls_come_back_as_they_would_have(self, tmp_path: Path) -> None:
+        config = replace(TOY, rollout_steps=32, total_timesteps=32 * 128, replay_falls=0.5)
+        assert_resumes_exactly(config, tmp_path, stop_after=4)
+        state = torch.load(tmp_path / "whole/saved_models/resume.pt", weights_only=True)
+        assert len(state["replay"]["falls"]) > 4
+
     def test_a_curriculum_goes_on_where_it_was(self, tmp_path: Path) -> None:
         config = replace(
             TOY,
