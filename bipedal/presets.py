@@ -60,7 +60,7 @@ of 0. Videos are recorded with the training statistics instead of fresh ones. On
 """
 
 DEFAULT = TrainConfig()
-"""The walker for a laptop: solved in about a minute.
+"""The walker for a laptop: it stops when the walker is solved, most often in a minute or two.
 
 Where its values come from (tuned on seeds 0 to 6 only, see docs/learner.md):
 
@@ -83,10 +83,10 @@ Where its values come from (tuned on seeds 0 to 6 only, see docs/learner.md):
 * The largest standard deviation falls from 0.61, its initial value, to 0.1. Without this the policy
   learned to rely on its own noise, and its mean, which is what the greedy policy plays, fell over.
 * Warm restarts: if the walker is not solved when the annealing is over, the annealing begins again.
-* Training sees three times the cost of torque, and a cost of 0.3 for each metre that the hull is
-  below 2.2 m. Without them a robot learns to lunge on one shin. With the posture cost alone it
-  walks upright, but with motors that are either on or off. With six times the cost of torque a
-  robot of the tuning seeds crept.
+* In training torque takes half of what progress pays, and 0.3 is taken off for each metre that the
+  hull is below 2.2 m. Without them a robot learns to lunge on one shin. With the posture cost alone
+  it walks upright, but with motors that are either on or off. With a fixed six times the cost of
+  torque a robot of the tuning seeds crept: it is too much for a beginner.
 * Greedy evaluations choose the best model and the gain of the greedy policy
   (evaluation/selection.py), and decide when to stop.
 """
