@@ -22,6 +22,7 @@ from bipedal.errors import RunFailedError, UserError
 from bipedal.physics.blocks import step_blocks, step_each
 from bipedal.physics.broadphase import Sweep
 from bipedal.physics.constants import DT, NUM_BODIES
+from bipedal.physics.kernels import load_kernels, start_warp
 from bipedal.physics.lanes import LANES, Real
 from bipedal.physics.robot import make_robot
 from bipedal.physics.rules import Outcome, Rules
@@ -94,12 +95,12 @@ def _start_warp() -> None:
     try:
         kept = os.dup(2)
     except OSError:  # there is no standard error: nothing to keep quiet
-        wp.init()
+        start_warp()
         return
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
         try:
-            wp.init()
+            start_warp()
         finally:
             os.dup2(kept, 2)
             os.close(kept)
@@ -111,8 +112,7 @@ def _load_kernels(device: str, say: Callable[[str], None]) -> None:
     timer.start()
     try:
         step = step_blocks if wp.get_device(device).is_cpu else step_each
-        for kernel in (step, index_boxes_kernel):
-            wp.load_module(kernel.module, device=device)
+        load_kernels([step, index_boxes_kernel], device)
     finally:
         timer.cancel()
 
@@ -147,7 +147,8 @@ class WarpEngine:
         Environment i has the seed `seed + i`, or the i-th of `seed` if that is a sequence. An
         episode is truncated after `time_limit` timesteps (default: Gymnasium's limit). The first
         engine on a machine compiles its kernels, told through `say`. Raises `UserError` for an
-        unknown `env_id`, fewer than one environment or timestep, or an impossible seed.
+        unknown `env_id`, fewer than one environment or timestep, or an impossible seed, and
+        `RunFailedError` where nothing can be compiled.
         """
         check_env_id(env_id)
         counts = {"environment": num_envs, "thread": threads, "timestep an episode": time_limit}

@@ -10,6 +10,7 @@ which bends them a little. Of what is drawn, only the columns from `Surface.left
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 import warp as wp
 
 from bipedal.physics.constants import MODULE_OPTIONS
+from bipedal.physics.kernels import load_kernels
 
 # pygame rounds each product before it adds.
 wp.set_module_options(MODULE_OPTIONS)
@@ -372,6 +374,11 @@ def paint(
             )
 
 
+@functools.cache
+def _load() -> None:
+    load_kernels([paint], "cpu")
+
+
 def run(
     pixels: npt.NDArray[np.uint8],
     left: int,
@@ -380,6 +387,7 @@ def run(
     points: npt.NDArray[np.float64],
 ) -> None:
     """Run commands, as `paint` takes them, on the columns from `left` of a surface."""
+    _load()
     surface = Surface()
     surface.pixels = wp.array(pixels, dtype=wp.vec3ub, device="cpu", copy=False)
     surface.left, surface.width, surface.height = left, width, len(pixels)
