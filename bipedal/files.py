@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from bipedal.errors import UserError
+
+
+def reason(error: OSError) -> str:
+    """Say why the system refused something, and which file if it names one."""
+    why = error.strerror or str(error)
+    return why if error.filename is None else f"{os.fsdecode(error.filename)}: {why}"
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file; UserError if the system does not let us see."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # there is no name with a zero
+        return False
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    return True
 
 
 def atomic_write(*files: tuple[Path, bytes]) -> None:
@@ -51,10 +69,13 @@ def _sync_directory(directory: Path) -> None:
 def read_file(path: Path, limit: int) -> bytes:
     """Contents of a regular file of at most `limit` bytes; UserError otherwise."""
     try:
-        if not path.is_file():  # a device or a pipe may never end
+        facts = os.stat(path)
+        if not stat.S_ISREG(facts.st_mode):  # a device or a pipe may never end
             raise UserError(f"cannot read {path}: it is not a file")
-        if path.stat().st_size > limit:
+        if facts.st_size > limit:
             raise UserError(f"{path} is too large to be one of this project's files")
         return path.read_bytes()
+    except ValueError:  # a name with a zero in it
+        raise UserError(f"cannot read {path}: it is not a file") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None

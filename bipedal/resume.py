@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bipedal.checkpoint import load_state, save_state
 from bipedal.errors import UserError
+from bipedal.files import exists
 from bipedal.trainer import Trainer
 
 
@@ -27,10 +28,10 @@ def save_run(trainer: Trainer) -> None:
 def restore_run(trainer: Trainer) -> None:
     """Go on from the last saved state; nothing saved means from the beginning.
 
-    Raises `UserError` if the state does not fit the run's configuration.
+    Raises `UserError` if the state cannot be read or does not fit the run's configuration.
     """
     path = state_path(trainer.run_dir)
-    if not path.exists():
+    if not exists(path):
         return
     state = load_state(path)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import platform
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from bipedal.config import TrainConfig, config_from_json, config_to_json
 from bipedal.errors import UserError
-from bipedal.files import atomic_write, read_file
+from bipedal.files import atomic_write, exists, read_file
 from bipedal.processes import usable_cores
 
 RECORDED_PACKAGES = ("bipedal", "torch", "gymnasium", "warp-lang", "box2d", "numpy")
@@ -58,13 +59,17 @@ def continue_run(run_dir: Path, config: TrainConfig) -> None:
         _write_config(run_dir, config)
 
 
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+"""What a file system says that has no locks."""
+
+
 @contextlib.contextmanager
 def lock_run(run_dir: Path) -> Iterator[None]:
     """Keep a run to one process; the system lets go of it even after `kill -9`.
 
     Raises `UserError` if another process has it, or if it cannot be locked.
     """
-    if not run_dir.is_dir():  # the lock would make one
+    if not exists(run_dir):  # the lock would make one
         raise UserError(f"{run_dir} holds no run to resume")
     lock = FileLock(run_dir / "lock")
     try:
@@ -72,7 +77,8 @@ def lock_run(run_dir: Path) -> Iterator[None]:
     except Timeout:
         raise UserError(f"{run_dir} is being trained by another process") from None
     except OSError as error:
-        raise UserError(f"cannot lock {run_dir}: {error.strerror}") from None
+        advice = "; choose a directory on another disk" if error.errno in NO_LOCKS else ""
+        raise UserError(f"cannot lock {run_dir}: {error.strerror}{advice}") from None
     try:
         yield
     finally:
@@ -81,11 +87,11 @@ def lock_run(run_dir: Path) -> Iterator[None]:
 
 def discard_run(run_dir: Path) -> None:
     """Undo `prepare_run` for a run that could not begin; whatever else lies there stays."""
-    for path in (run_dir / "config.json", run_dir / "lock"):
-        path.unlink(missing_ok=True)
-    for path in (run_dir / "saved_models").glob("checkpoint_0*"):
-        path.unlink()
-    for directory in (run_dir / "saved_models", run_dir):
+    models = run_dir / "saved_models"
+    for path in (run_dir / "config.json", run_dir / "lock", *models.glob("checkpoint_0*")):
+        with contextlib.suppress(OSError):  # why the run could not begin says more
+            path.unlink()
+    for directory in (models, run_dir):
         with contextlib.suppress(OSError):  # not empty: then it is not ours alone
             directory.rmdir()
 
@@ -93,11 +99,8 @@ def discard_run(run_dir: Path) -> None:
 def read_run_config(run_dir: Path) -> TrainConfig:
     """Read the configuration a run was started with; `UserError` if it cannot be read."""
     path = run_dir / "config.json"
-    try:
-        if not path.exists():
-            raise UserError(f"{run_dir} holds no run to resume")
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    if not exists(path):
+        raise UserError(f"{run_dir} holds no run to resume")
     try:
         return config_from_json(json.loads(read_file(path, MAX_CONFIG_BYTES))["config"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

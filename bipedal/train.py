@@ -8,15 +8,17 @@ or killed and resumed gives the same bits as one that was not.
 
 from __future__ import annotations
 
+import errno
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bipedal import ppo
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError
+from bipedal.files import reason
 from bipedal.initial import with_real_sizes
 from bipedal.logs import RunLog
 from bipedal.networks import one_thread_an_operation
@@ -77,7 +79,8 @@ def train(
         try:
             if resume:
                 restore_run(trainer)
-            log = RunLog(run_dir, iteration=trainer.iteration, timesteps=trainer.timesteps)
+            with _writing_to(run_dir):
+                log = RunLog(run_dir, iteration=trainer.iteration, timesteps=trainer.timesteps)
             stack.enter_context(closing(log))
             return _loop(trainer, log, on_iteration, should_stop)
         except ppo.NonFiniteLossError as error:
@@ -85,10 +88,18 @@ def train(
                 f"training stopped at timestep {trainer.timesteps}: {error}; the models saved so "
                 "far are good, try a smaller learning rate"
             ) from None
-        except OSError as error:
-            raise RunFailedError(
-                f"cannot write to {run_dir}: {error.strerror}; make room and go on with --resume"
-            ) from None
+
+
+@contextmanager
+def _writing_to(run_dir: Path) -> Iterator[None]:
+    """Raise `RunFailedError` if the run's directory takes no more."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
+        raise RunFailedError(
+            f"cannot write to {run_dir}: {reason(error)}; {remedy} and go on with --resume"
+        ) from None
 
 
 def _loop(
@@ -100,15 +111,19 @@ def _loop(
     last_save = time.monotonic()
     stopped = False
     while not trainer.finished and not stopped:
-        on_iteration(trainer.iterate(log))
+        with _writing_to(trainer.run_dir):
+            progress = trainer.iterate(log)
+        on_iteration(progress)
         stopped = should_stop()
         if time.monotonic() - last_save > SAVE_SECONDS:
-            log.flush()
-            save_run(trainer)
+            with _writing_to(trainer.run_dir):
+                log.flush()
+                save_run(trainer)
             last_save = time.monotonic()
-    save_run(trainer)
-    if trainer.finished:
-        trainer.finish()
+    with _writing_to(trainer.run_dir):
+        save_run(trainer)
+        if trainer.finished:
+            trainer.finish()
     return Outcome(
         run_dir=trainer.run_dir,
         timesteps=trainer.timesteps,

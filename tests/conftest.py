@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 import shutil
 import time
 import warnings
@@ -158,6 +160,20 @@ def run(tmp_path: Path, tiny_run: Path) -> Path:
 def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where commands are run, so that relative paths end up nowhere else."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory that nobody may look into, not even root."""
+    look = os.stat
+
+    def refuse(path: Any, **options: Any) -> os.stat_result:
+        if str(path).startswith(str(tmp_path)):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    return tmp_path
 
 
 @pytest.fixture

@@ -10,13 +10,17 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from bipedal import run_directory
 from bipedal.errors import UserError
 from bipedal.presets import DEFAULT
+from bipedal.resume import restore_run
 from bipedal.run_directory import lock_run, prepare_run, read_run_config
+from bipedal.trainer import Trainer
 
 GOLDEN = Path(__file__).parent / "golden" / "config-0.1.0.json"
 
@@ -52,9 +56,17 @@ def test_a_run_can_be_locked_again_after_a_failure(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="fcntl is of POSIX")
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EPERM, errno.EIO])
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOLCK, "; choose a directory on another disk"),
+        (errno.ENOTSUP, "; choose a directory on another disk"),
+        (errno.EPERM, ""),
+        (errno.EIO, ""),
+    ],
+)
 def test_a_file_system_that_cannot_lock_is_named_as_the_cause(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -62,7 +74,7 @@ def test_a_file_system_that_cannot_lock_is_named_as_the_cause(
     monkeypatch.setattr("fcntl.flock", refuse)
     with pytest.raises(UserError) as caught, lock_run(tmp_path):
         pass
-    assert str(caught.value) == f"cannot lock {tmp_path}: {os.strerror(number)}"
+    assert str(caught.value) == f"cannot lock {tmp_path}: {os.strerror(number)}{advice}"
 
 
 def test_a_lock_that_cannot_be_opened(tmp_path: Path) -> None:
@@ -75,6 +87,15 @@ def test_there_is_nothing_to_lock(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no run to resume"), lock_run(tmp_path / "none"):
         pass
     assert not (tmp_path / "none").exists()
+
+
+def test_a_run_that_may_not_be_read_is_not_taken_for_none(forbidden: Path) -> None:
+    with pytest.raises(UserError, match="Permission denied"), lock_run(forbidden):
+        pass
+    with pytest.raises(UserError, match="Permission denied"):
+        read_run_config(forbidden)
+    with pytest.raises(UserError, match="Permission denied"):  # not from the beginning
+        restore_run(cast(Trainer, SimpleNamespace(run_dir=forbidden)))
 
 
 def test_the_configuration_of_an_earlier_version_is_read(tmp_path: Path) -> None:

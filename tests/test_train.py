@@ -1,6 +1,7 @@
 """The loop: a real short training, its exact continuation, and how it fails."""
 
 import csv
+import errno
 import json
 import math
 import shutil
@@ -542,6 +543,42 @@ class TestFailures:
         monkeypatch.setattr(RunLog, "__init__", remember)
         with pytest.raises(RunFailedError, match="No space left on device; make room"):
             train.train(TOY, tmp_path / "run", on_iteration=fill)
+
+    def test_what_a_disk_says_is_passed_on(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(path: Path, state: object) -> None:
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+        monkeypatch.setattr("bipedal.resume.save_state", fail)
+        with pytest.raises(RunFailedError) as caught:
+            train.train(replace(TOY, total_timesteps=256), tmp_path / "run")
+        path = tmp_path / "run/saved_models/resume.pt"
+        assert str(caught.value) == (
+            f"cannot write to {tmp_path / 'run'}: {path}: Read-only file system; "
+            "mend that and go on with --resume"
+        )
+
+    def test_an_error_of_the_callers_own_is_not_the_disks(self, tmp_path: Path) -> None:
+        def fail(_: Progress) -> None:
+            raise ConnectionError("the dashboard is down")
+
+        with pytest.raises(ConnectionError):
+            train.train(TOY, tmp_path / "run", on_iteration=fail)
+
+    def test_why_a_run_could_not_begin_is_said_though_it_cannot_be_discarded(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise UserError("there is no GPU")
+
+        def fail(*_: object, **__: object) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(train, "Trainer", refuse)
+        monkeypatch.setattr(Path, "unlink", fail)
+        with pytest.raises(UserError, match="there is no GPU"):
+            train.train(TOY, tmp_path / "run")
 
     def test_a_run_is_trained_by_one_process_at_a_time(self, tmp_path: Path) -> None:
         def start_another(_: Progress) -> None:

@@ -7,7 +7,6 @@ best model and saves what they made.
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from markupsafe import Markup
 from bipedal.checkpoint import load_model
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.episode import run_episode
-from bipedal.files import atomic_write
+from bipedal.files import atomic_write, exists, reason
 from bipedal.report.data import Run, read_run
 from bipedal.report.figures import plan_figures
 from bipedal.report.page import Walk, make_page
@@ -45,7 +44,7 @@ def write_report(
         RunFailedError: the report could not be written: a full disk.
     """
     run_dir = Path(run_dir)
-    if not os.path.exists(run_dir / "metrics.csv"):  # False also where the path is impossible
+    if not exists(run_dir / "metrics.csv"):
         raise UserError(f"cannot report on '{run_dir}': it has no metrics.csv, so it is not a run")
     run = read_run(run_dir)
     plots = run_dir / "plots"
@@ -59,7 +58,7 @@ def write_report(
         report = run_dir / "report.html"
         atomic_write((report, make_page(run, drawings, walk, missing).encode()))
     except OSError as error:
-        raise RunFailedError(f"cannot write the report of '{run_dir}': {error.strerror}") from None
+        raise RunFailedError(f"cannot write the report of '{run_dir}': {reason(error)}") from None
     return report
 
 
@@ -78,9 +77,9 @@ def _draw(run: Run, walk: Walk | None, plots: Path, progress: ShowProgress) -> d
 
 def _play_best_model(run_dir: Path, run: Run, progress: ShowProgress) -> tuple[Walk | None, str]:
     """Play and record the best model's episode; if there is no episode or no video, say why."""
-    if not (run_dir / "saved_models" / "best_model.pth").is_file():
-        return None, "This run has not saved a best model yet."
     try:
+        if not exists(run_dir / "saved_models" / "best_model.pth"):
+            return None, "This run has not saved a best model yet."
         policy = load_model(run_dir)
         env_id = str(policy.info.get("env_id") or run.settings.get("env_id"))
         video = run_dir / "videos" / "best_model.mp4"
@@ -92,5 +91,5 @@ def _play_best_model(run_dir: Path, run: Run, progress: ShowProgress) -> tuple[W
             trajectory = run_episode(policy, env_id, SEED).trajectory
             assert trajectory is not None
             return Walk(SEED, trajectory, b""), f"There is no video: {error}."
-    except UserError as error:
+    except (UserError, RunFailedError) as error:
         return None, f"The best model could not be shown: {error}"

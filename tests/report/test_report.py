@@ -331,6 +331,26 @@ def test_directory_that_is_no_run_is_the_users_mistake(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_that_may_not_be_read_is_not_taken_for_none(forbidden: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot read .*metrics\.csv: Permission denied"):
+        write_report(forbidden)
+
+
+@pytest.mark.usefixtures("few_charts")
+def test_a_report_is_made_where_no_episode_can_be_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RunFailedError("cannot compile the walker's physics")
+
+    run_dir = make_run(tmp_path / "run")
+    add_best_model(run_dir)
+    monkeypatch.setattr("bipedal.report.report.record_episode", fail)
+    monkeypatch.setattr("bipedal.report.report.run_episode", fail)
+    text = write_report(run_dir).read_text(encoding="utf-8")
+    assert "The best model could not be shown: cannot compile" in Page(text).text
+
+
 def test_run_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) -> None:
     run_dir = make_run(tmp_path / "run")
     (run_dir / "plots").touch()

@@ -217,6 +217,31 @@ def test_a_full_disk_is_said_of_a_gif_too(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 16 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    try:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)]
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs to mount a small disk, which only root may")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("name", ["walk.mp4", "walk.gif"])
+def test_a_disk_that_is_really_full(
+    small_disk: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(RunFailedError) as failure:
+        record_episode(sway, ENV_ID, 3, small_disk / name, 1.0)
+    assert str(failure.value) == f"cannot write '{small_disk / name}': No space left on device"
+    assert capfd.readouterr().err == ""
+    assert list(small_disk.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["walk", "walk.avi", "walk.mp4.txt"])
 def test_unknown_suffix_is_the_users_mistake(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match=r"must end in \.mp4 or \.gif"):
