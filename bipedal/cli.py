@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import io
 import json
@@ -18,13 +19,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from bipedal import __version__, options
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
 from bipedal.fields import Metavar, Positional, Section, between, check_limits
+from bipedal.files import reason
 from bipedal.presets import check_start, get_preset
+from bipedal.processes import interrupted_once
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 ModelArgument = Annotated[str, Positional("MODEL")]
 RunArgument = Annotated[Path, Positional("RUN")]
@@ -317,71 +323,121 @@ def _text(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _complain(sentence: object) -> None:
-    """Print one line on standard error; a file's name may hold line ends and worse.
-
-    The exit code still tells of the mistake where standard error cannot be written.
-    """
-    text = "".join(c if c.isprintable() else " " for c in str(sentence))
-    try:
-        print(f"bipedal: {text}", file=sys.stderr, flush=True)
-    except OSError:
-        _discard(sys.stderr)
-
-
-def _discard(stream: IO[str]) -> None:
-    """Send what a stream still holds nowhere: else Python tries again at exit, and complains."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _run(arguments: Sequence[str]) -> int:
-    name = arguments[0] if arguments else "--help"
-    try:
-        if name in ("-h", "--help"):
-            print(USAGE)
-        elif name == "--version":
-            print(f"bipedal {__version__}")
-        elif name in COMMANDS:
-            COMMANDS[name](arguments[1:])
-        else:
-            raise UserError(f"unknown command {name!r}: choose one of {', '.join(COMMANDS)}")
-        return 0
-    except UserError as error:
-        _complain(error)
-        return 2
-    except RunFailedError as error:
-        _complain(error)
-        return 1
-    except SystemExit:  # --help
-        return 0
-    except KeyboardInterrupt:
-        _complain("interrupted")
-        return 128 + signal.SIGINT
-
-
-def _open_streams() -> None:
-    """Give streams that were closed before the start (`2>&-`) somewhere to write to."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+# Ends and streams ---------------------------------------------------------------------------------
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code."""
+    """Run a command; returns its exit code. Without `arguments` it is what this process is for."""
     _open_streams()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal without γ shows \u03b3
-            stream.reconfigure(errors="backslashreplace")
+    with (
+        interrupted_once(ending=arguments is None),
+        contextlib.redirect_stderr(_lossy(sys.stderr)),
+    ):
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # a terminal without γ shows \u03b3
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            _run(sys.argv[1:] if arguments is None else arguments)
+            print(end="", flush=True)
+            return 0
+        except (Exception, KeyboardInterrupt) as error:
+            end = _end(error)
+            if end is None:
+                raise
+            code, sentence = end
+            if sentence is not None:
+                _complain(sentence)
+            return code
+
+
+def _run(arguments: Sequence[str]) -> None:
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help"):
+        print(USAGE)
+    elif name == "--version":
+        print(f"bipedal {__version__}")
+    elif name in COMMANDS:
+        with contextlib.suppress(SystemExit):  # --help
+            COMMANDS[name](arguments[1:])
+    else:
+        raise UserError(f"unknown command {name!r}: choose one of {', '.join(COMMANDS)}")
+
+
+NO_MORE_PROCESSES = "the system allows no more processes or threads: end some, or see `ulimit -u`"
+
+
+def _end(error: BaseException) -> tuple[int, str | None] | None:
+    """Exit code and sentence of a command that ended so; None for a fault of this program."""
+    match error:
+        case UserError():
+            return 2, str(error)
+        case RunFailedError():
+            return 1, str(error)
+        case KeyboardInterrupt():
+            return 128 + signal.SIGINT, "interrupted"
+        case BrokenPipeError():  # the reader, head for one, has seen enough
+            _drop_output()
+            return 1, None
+        case OSError(errno=errno.EAGAIN):
+            return 1, NO_MORE_PROCESSES
+        case OSError():
+            _drop_output()
+            return 1, reason(error)
+        case MemoryError():
+            return 1, "there is not enough memory"
+        case RuntimeError() if "can't start new thread" in str(error):
+            return 1, NO_MORE_PROCESSES
+    return None
+
+
+def _complain(sentence: str) -> None:
+    """Print one line on standard error; a file's name may hold line ends and worse."""
+    text = "".join(c if c.isprintable() else " " for c in sentence)
+    print(f"bipedal: {text}", file=sys.stderr, flush=True)
+
+
+def _drop_output() -> None:
+    """Send what standard output does not take nowhere: else Python complains at the exit."""
     try:
-        code = _run(sys.argv[1:] if arguments is None else arguments)
-        print(end="", flush=True)
-        return code
-    except OSError as error:
-        if not isinstance(error, BrokenPipeError):  # the reader, head for one, has seen enough
-            _complain(error)
-        _discard(sys.stdout)
-        return 1
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_streams() -> None:
+    """Give streams that were closed before the start (`2>&-`) somewhere to go.
+
+    In this order each gets the descriptor that is its own, and no file of a run does.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+
+
+class _LossyFile(io.FileIO):
+    """A file that takes everything: what cannot be written is lost."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write, or lose, all of the data; returns its length in bytes."""
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def _lossy(stream: Any) -> Any:
+    """Make standard error one that no job depends on.
+
+    Its reader may leave, its terminal may be closed, its disk may be full: a training goes on and
+    saves all the same, and a mistake has its exit code.
+    """
+    buffer = getattr(stream, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)
+    if not isinstance(raw, io.FileIO):  # a test's or a notebook's own
+        return stream
+    file = io.BufferedWriter(_LossyFile(raw.fileno(), "w", closefd=False))
+    return io.TextIOWrapper(file, encoding=stream.encoding, line_buffering=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -19,7 +20,7 @@ from bipedal.errors import UserError
 from bipedal.evaluation.score import evaluate
 from bipedal.files import atomic_write
 from bipedal.presets import next_preset
-from bipedal.processes import keep_freed_memory
+from bipedal.processes import HANGUP, interrupt_once, keep_freed_memory
 from bipedal.progress import TrainingDisplay, say, track_items
 from bipedal.seeds import FINAL_SEED
 from bipedal.train import train
@@ -58,33 +59,55 @@ def find_latest_run() -> Path:
 
 
 class StopRequest:
-    """Becomes true when the user asks to stop (Ctrl-C, SIGTERM); a second Ctrl-C stops at once."""
+    """Becomes true when the user asks to stop: Ctrl-C, SIGTERM, or a terminal that is closed.
+
+    A second Ctrl-C stops at once.
+    """
 
     def __init__(self) -> None:
         """Nobody has asked yet."""
         self.asked = False
+        self._at_once = False
 
     def __call__(self) -> bool:
         """Whether somebody has asked."""
         return self.asked
 
-    def _ask(self, number: int, _: FrameType | None) -> None:
-        if self.asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.asked = True
-        # Not through rich: the signal may have come in the middle of its own writing.
-        os.write(2, b"\nstopping after this iteration; everything will be saved\n")
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        again, self.asked = self.asked, True
+        if number == signal.SIGINT and (again or self._at_once):
+            interrupt_once(number, frame)
+        elif self._at_once:
+            signal.raise_signal(signal.SIGINT)  # which an engine answers between two steps
+        else:
+            # Not through rich: the signal may have come in the middle of its own writing. And the
+            # terminal may be gone.
+            with contextlib.suppress(OSError):
+                os.write(2, b"\nstopping after this iteration; everything will be saved\n")
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Handle the two signals within the `with` block."""
-        signals = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, self._ask) for number in signals]
+        """Handle the signals within the `with` block; `nohup` has hangups ignored."""
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        numbers += [number for number in HANGUP if signal.getsignal(number) != signal.SIG_IGN]
+        before = [signal.signal(number, self._ask) for number in numbers]
         try:
             yield
         finally:
-            for number, handler in zip(signals, before, strict=True):
-                signal.signal(number, handler)
+            for number, handler in zip(numbers, before, strict=True):
+                if signal.getsignal(number) != signal.SIG_IGN:  # see interrupt_once
+                    signal.signal(number, handler)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let a request, also an earlier one, raise KeyboardInterrupt within the `with` block."""
+        self._at_once = True
+        try:
+            if self.asked:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._at_once = False
 
 
 def train_and_score(config: TrainConfig, run_dir: Path, *, resume: bool) -> None:
@@ -92,18 +115,23 @@ def train_and_score(config: TrainConfig, run_dir: Path, *, resume: bool) -> None
     keep_freed_memory()
     stop = StopRequest()
     start = None if resume else config.init_from
-    with stop.listening(), TrainingDisplay(start) as display:
-        outcome = train(config, run_dir, resume=resume, on_iteration=display, should_stop=stop)
-    if not outcome.finished:
-        say(
-            f"stopped at {outcome.timesteps:,} timesteps; "
-            f"go on with: {command('train', '--resume', '--run-dir', run_dir)}"
-        )
-        return
-    verb = "solved after" if outcome.solved else "trained"
-    say(f"{verb} {outcome.timesteps:,} timesteps in {outcome.elapsed:.0f} s: {run_dir}")
-    if config.final_episodes and not stop.asked:
-        _score(config, run_dir)
+    with stop.listening():
+        with TrainingDisplay(start) as display:
+            outcome = train(config, run_dir, resume=resume, on_iteration=display, should_stop=stop)
+        if not outcome.finished:
+            say(
+                f"stopped at {outcome.timesteps:,} timesteps; "
+                f"go on with: {command('train', '--resume', '--run-dir', run_dir)}"
+            )
+            return
+        verb = "solved after" if outcome.solved else "trained"
+        say(f"{verb} {outcome.timesteps:,} timesteps in {outcome.elapsed:.0f} s: {run_dir}")
+        if config.final_episodes:
+            try:
+                with stop.at_once():
+                    _score(config, run_dir)
+            except KeyboardInterrupt:
+                say(f"stopped without a score; get one with: {command('evaluate', run_dir)}")
     say(f"next: {command('report', run_dir)}")
     following = next_preset(config)
     if following is not None:

@@ -1,9 +1,13 @@
-"""What this process asks of the system."""
+"""What this process asks of the system, and how it answers signals."""
 
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
+
+from bipedal.processes import interrupted_once
 
 COUNT_FAULTS = """
 import resource
@@ -33,3 +37,47 @@ def test_freed_memory_is_not_faulted_in_again() -> None:
     before, after = map(float, done.stdout.split())
     assert before > 0.9  # else the next line would show nothing
     assert after < 0.2
+
+
+def test_only_the_first_interrupt_counts() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        cleaned_up = False
+        with pytest.raises(KeyboardInterrupt), interrupted_once(ending=False):
+            try:
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                signal.raise_signal(signal.SIGINT)
+                cleaned_up = True
+        assert cleaned_up
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        with interrupted_once(ending=True):
+            pass
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_interrupts_that_are_ignored_stay_so() -> None:
+    """As in a script's background job."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupted_once(ending=True):
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_another_thread_leaves_interrupts_alone() -> None:
+    handlers = []
+
+    def look() -> None:
+        with interrupted_once(ending=True):
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert handlers == [before]

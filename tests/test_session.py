@@ -1,21 +1,27 @@
 """A run at a terminal: stopped by signals, found again, scored at the end."""
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commands import Captured
 
 from bipedal import session
 from bipedal.checkpoint import load_state
+from bipedal.engines.crew import interrupts_deferred
 from bipedal.errors import UserError
 from bipedal.presets import DEFAULT
 from bipedal.processes import usable_cores
 from bipedal.seeds import FINAL_SEED
+from bipedal.train import Outcome
 
 starts_processes = pytest.mark.skipif(
     usable_cores() < 2 or not Path("/proc/self/task").exists(),
@@ -64,13 +70,13 @@ def wait_for_rows(run_dir: Path, count: int) -> None:
     raise AssertionError("the run did not get going")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_cleanly_and_the_run_goes_on(tmp_path: Path, number: int) -> None:
-    """The signal goes to the whole process group, as a terminal sends Ctrl-C."""
+    """Ctrl-C and a hangup go to the whole process group, as a terminal sends them."""
     run_dir = tmp_path / "run"
     process = start(run_dir, "--total-timesteps", "1000000", *TOY)
     wait_for_rows(run_dir, 3)
-    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    process.send_signal(number) if number == signal.SIGTERM else os.killpg(process.pid, number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert out == ""
@@ -87,9 +93,116 @@ def test_a_signal_stops_cleanly_and_the_run_goes_on(tmp_path: Path, number: int)
     assert score["episodes"] == 2 and score["seed"] == FINAL_SEED
 
 
+def test_training_outlives_those_who_read_what_it_says(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    process = start(run_dir, "--total-timesteps", "1000000", *TOY)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    process.stderr.close()
+    wait_for_rows(run_dir, 3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    assert (run_dir / "saved_models" / "resume.pt").exists()
+
+
+def test_training_is_saved_when_its_terminal_is_closed(tmp_path: Path) -> None:
+    """That sends a hangup, and writing to the terminal is an error from then on."""
+    run_dir = tmp_path / "run"
+    command = [sys.executable, "-m", "bipedal", "train", "--run-dir", str(run_dir), *TOY]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, command)
+    os.set_blocking(terminal, False)
+    deadline = time.monotonic() + 60
+    while not (run_dir / "metrics.csv").exists() and time.monotonic() < deadline:
+        with contextlib.suppress(BlockingIOError):
+            os.read(terminal, 4096)
+        time.sleep(0.01)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert (run_dir / "saved_models" / "resume.pt").exists()
+
+
+def test_a_hangup_that_is_ignored_stays_so() -> None:
+    """As `nohup` has it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop = session.StopRequest()
+        with stop.listening():
+            signal.raise_signal(signal.SIGHUP)
+        assert not stop()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_many_interrupts_end_in_one_sentence(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    process = start(run_dir, "--total-timesteps", "1000000", *TOY)
+    wait_for_rows(run_dir, 3)
+    for _ in range(5):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    _, err = process.communicate(timeout=60)
+    assert "Traceback" not in err and "Exception ignored" not in err
+    if process.returncode == 130:
+        assert err.endswith("\nbipedal: interrupted\n")
+    else:  # the iteration ended before the second one came
+        assert process.returncode == 0
+    again = start(run_dir, "--resume", "--total-timesteps", "128")
+    _, err = again.communicate(timeout=60)
+    assert again.returncode == 0, err
+
+
+class Killed(BaseException):
+    """What a signal does to a process that does not handle it."""
+
+
+@pytest.fixture
+def survivable() -> Iterator[None]:
+    def kill(number: int, _: object) -> None:
+        raise Killed(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, kill) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("survivable")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("when", ["at the end of training", "while it is scored"])
+def test_a_signal_leaves_out_the_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured, number: int, when: str
+) -> None:
+    """The run is saved by then. An engine finishes the step that it is in."""
+
+    def train(*_: object, **__: object) -> Outcome:
+        if when == "at the end of training":
+            signal.raise_signal(number)
+        return Outcome(tmp_path, 1000, 1.0, finished=True, solved=True)
+
+    def evaluate(*_: object, **__: object) -> None:
+        with interrupts_deferred():
+            signal.raise_signal(number)
+            steps.append("whole")
+        steps.append("another")
+
+    steps: list[str] = []
+    monkeypatch.setattr(session, "train", train)
+    monkeypatch.setattr(session, "load_model", lambda run_dir: None)
+    monkeypatch.setattr(session, "evaluate", evaluate)
+    session.train_and_score(DEFAULT, tmp_path, resume=False)
+    assert steps == (["whole"] if when == "while it is scored" else [])
+    said = capsys.readouterr().err
+    assert f"stopped without a score; get one with: bipedal evaluate {tmp_path}" in said
+    assert f"next: bipedal report {tmp_path}" in said
+    assert not (tmp_path / "score.json").exists()
+
+
 @pytest.mark.reference
 @starts_processes
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_environments_start(tmp_path: Path, number: int) -> None:
     """To the whole group, while the engine's processes import their modules."""
     gymnasium = ["--engine", "gymnasium"]

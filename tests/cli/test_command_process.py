@@ -86,12 +86,13 @@ def test_streams_may_be_closed(arguments: str, code: int, closed: str) -> None:
     assert subprocess.run(command, shell=True, timeout=60).returncode == code
 
 
-def test_training_goes_on_without_a_standard_error() -> None:
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_training_needs_no_streams(closed: str) -> None:
     options = (
         "--num-envs 1 --rollout-steps 64 --minibatch-size 64 --epochs 1 "
         "--evaluation-episodes 1 --final-episodes 0 --total-timesteps 64"
     )
-    command = f'"{sys.executable}" -m bipedal train --run-dir run {options} 2>&-'
+    command = f'"{sys.executable}" -m bipedal train --run-dir run {options} {closed}'
     assert subprocess.run(command, shell=True, timeout=120).returncode == 0
     assert Path("run/saved_models/best_model.pth").exists()
 
