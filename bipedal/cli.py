@@ -338,7 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 stream.reconfigure(errors="backslashreplace")
         try:
             _run(sys.argv[1:] if arguments is None else arguments)
-            print(end="", flush=True)
+            sys.stdout.flush()
             return 0
         except (Exception, KeyboardInterrupt) as error:
             end = _end(error)

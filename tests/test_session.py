@@ -111,7 +111,8 @@ def test_training_is_saved_when_its_terminal_is_closed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bipedal", "train", "--run-dir", str(run_dir), *TOY]
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execv(sys.executable, command)
+        # Unbuffered, even writing nothing is an error.
+        os.execve(sys.executable, command, {**os.environ, "PYTHONUNBUFFERED": "1"})
     os.set_blocking(terminal, False)
     deadline = time.monotonic() + 60
     while not (run_dir / "metrics.csv").exists() and time.monotonic() < deadline:
