@@ -35,7 +35,13 @@ def command(*arguments: object) -> str:
         program = ["python", "-m", "bipedal"]
     else:
         program = [str(called) if called.name == "bipedal" else "bipedal"]
-    return shlex.join([*program, *map(str, arguments)])
+    return shlex.join([*program, *map(_argument, arguments)])
+
+
+def _argument(value: object) -> str:
+    """Write an argument; a path that begins with a dash would be taken for an option."""
+    text = str(value)
+    return f"./{text}" if isinstance(value, Path) and text.startswith("-") else text
 
 
 def new_run_dir(config: TrainConfig) -> Path:

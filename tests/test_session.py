@@ -298,3 +298,4 @@ def test_the_latest_run_is_the_one_written_to_last(
 def test_advice_can_be_copied(monkeypatch: pytest.MonkeyPatch, called: str, program: str) -> None:
     monkeypatch.setattr(sys, "argv", [called])
     assert session.command("report", Path("runs/a b")) == f"{program} report 'runs/a b'"
+    assert session.command("--run-dir", Path("-a")) == f"{program} --run-dir ./-a"
