@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from bipedal.processes import interrupted_once
+from bipedal.processes import interrupted_once, signals_held
 
 COUNT_FAULTS = """
 import resource
@@ -81,3 +81,10 @@ def test_another_thread_leaves_interrupts_alone() -> None:
     thread.start()
     thread.join()
     assert handlers == [before]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows holds nothing back")
+def test_a_hangup_is_held_back_with_the_others() -> None:
+    with signals_held(signal.SIGINT):
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert {signal.SIGINT, signal.SIGHUP} <= held
