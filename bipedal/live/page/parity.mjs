@@ -1,0 +1,63 @@
+/**
+ * Play episodes that Python has played, and compare every bit of every answer.
+ * @module
+ */
+
+import { Walker } from "./engine.mjs";
+import { Policy } from "./policy.mjs";
+
+/**
+ * @typedef {object} Episode
+ * @property {string} name
+ * @property {number} seed
+ * @property {boolean} hardcore
+ * @property {Float32Array | null} actions (T * 4); null: the model's own
+ * @property {number} model number of the model that acts where there are no actions
+ * @property {BigUint64Array} digests of the reset's observation, then of each step's answer
+ */
+
+const OFFSET = 0xcbf29ce484222325n;
+const PRIME = 0x100000001b3n;
+
+/**
+ * FNV-1a of 64 bits over an answer's bytes: observation, reward, terminated, truncated.
+ * @param {import("./engine.mjs").Step} step
+ * @returns {bigint}
+ */
+export function digest({ observation, reward, terminated, truncated }) {
+  const bytes = new Uint8Array(observation.length * 4 + 10);
+  const view = new DataView(bytes.buffer);
+  observation.forEach((value, i) => view.setFloat32(4 * i, value, true));
+  view.setFloat64(observation.length * 4, reward, true);
+  bytes[bytes.length - 2] = Number(terminated);
+  bytes[bytes.length - 1] = Number(truncated);
+  return bytes.reduce((hash, byte) => BigInt.asUintN(64, (hash ^ BigInt(byte)) * PRIME), OFFSET);
+}
+
+/**
+ * Play an episode to its end, or to its first difference.
+ * @param {WebAssembly.Module} module
+ * @param {Episode} episode
+ * @param {import("./policy.mjs").Model[]} models
+ * @returns {{identical: number, total: number}} answers, the reset's included
+ */
+export function compare(module, episode, models) {
+  const walker = new Walker(module);
+  const policy = episode.actions === null ? new Policy(models[episode.model]) : null;
+  const total = episode.digests.length;
+  let answer = {
+    observation: walker.reset(episode.seed, episode.hardcore),
+    reward: 0,
+    terminated: false,
+    truncated: false,
+  };
+  for (let step = 0; ; step++) {
+    if (digest(answer) !== episode.digests[step]) return { identical: step, total };
+    if (step === total - 1) return { identical: total, total };
+    answer = walker.step(
+      policy === null
+        ? episode.actions.subarray(4 * step, 4 * step + 4)
+        : policy.act(answer.observation),
+    );
+  }
+}
