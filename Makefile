@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test test-without-box2d lint proofs parity conformance-data lock pretrained \
+.PHONY: train test test-without-box2d lint proofs parity conformance-data wasm lock pretrained \
 	pretrained-hardcore clean
 
 train: $(VENV)/installed
@@ -35,6 +35,10 @@ parity: $(VENV)/installed-dev
 # Record from Gymnasium the episodes that `bipedal conformance` plays: a few minutes.
 conformance-data: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/conformance_data.py
+
+# Compile the physics for the page of `bipedal share`: about a minute.
+wasm: $(VENV)/installed-dev
+	$(BIN)/python -m bipedal.live.build
 
 # Write down the versions in .venv. A local label (+cpu) names a build that others may not have.
 lock: $(VENV)/installed-dev

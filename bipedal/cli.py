@@ -178,6 +178,32 @@ def report(arguments: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
+class ShareArguments:
+    """Make one HTML file in which models walk, with the real physics; it needs no server."""
+
+    models: Annotated[tuple[str, ...], Positional("MODEL")]
+    """One to four of .pth files, run directories (their best models) and pretrained:NAME."""
+    out: Annotated[Path, Metavar("FILE")]
+    """File to write, .html."""
+    seed: int = 0
+    """Seed of the episode that the page begins with."""
+
+
+def share(arguments: Sequence[str]) -> None:
+    """Write a page in which models walk."""
+    args = _parse(ShareArguments, "share", arguments)
+    from bipedal.checkpoint import load_model
+    from bipedal.live.share import write_page
+    from bipedal.progress import track_items
+    from bipedal.walker import check_seed
+
+    check_seed(args.seed)
+    models = [(name, load_model(name)) for name in args.models]
+    progress = functools.partial(track_items, "playing")
+    print(write_page(models, args.out, seed=args.seed, progress=progress))
+
+
+@dataclass(frozen=True)
 class InfoArguments:
     """Say what is in a model's files, without trusting them."""
 
@@ -274,6 +300,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "evaluate": evaluate,
     "record": record,
     "report": report,
+    "share": share,
     "info": info,
     "conformance": conformance,
     "study": study,
@@ -285,6 +312,7 @@ USAGE = """usage: bipedal COMMAND ...
   evaluate MODEL             score a policy over 100 episodes
   record MODEL --out FILE    make a video (.mp4 or .gif)
   report RUN                 make one HTML page of a run
+  share MODEL ... --out FILE make one HTML page in which models walk
   info MODEL                 say what is in a model's files
   conformance ENV_ID         compare an environment with Gymnasium's, bit for bit
   study NAME                 put a claim to the test over many seeds

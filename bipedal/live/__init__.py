@@ -5,3 +5,8 @@ scripts in `page/` and some models into one page. In JavaScript, `page/seeding.m
 generators, `page/engine.mjs` is the world, `page/policy.mjs` acts in it, `page/parity.mjs` compares it
 with this package, and `page/view.mjs` and `page/main.mjs` show it.
 """
+
+from pathlib import Path
+
+ENGINE = Path(__file__).parent / "engine.wasm"
+"""The compiled engine, which `build` writes."""

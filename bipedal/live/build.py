@@ -23,6 +23,7 @@ from warp._src.context import ModuleBuilder
 from bipedal.engines.warp import _make_outcome, _make_rules, _make_scratch, quiet_warp
 from bipedal.errors import RunFailedError
 from bipedal.files import atomic_write
+from bipedal.live import ENGINE
 from bipedal.physics import constants
 from bipedal.physics.blocks import step_each
 from bipedal.physics.lanes import LANES
@@ -32,14 +33,12 @@ from bipedal.physics.terrain import DIFFICULTIES
 from bipedal.physics.workspace import FIELDS
 from bipedal.walker import ACTION_DIM, TIME_LIMITS
 
-ENGINE = Path(__file__).parent / "engine.wasm"
-"""The compiled engine, part of the package."""
-
-COMPILER = [
-    *("-m", "ziglang", "c++", "-target", "wasm32-wasi", "-mexec-model=reactor"),
-    *("-std=c++17", "-O2", "-s", "-fno-exceptions", "-fno-rtti", "-D_Float16=short"),
+_COMPILE = [
+    *("cc", "-c", "engine.cpp", "-o", "engine.o", "-target", "wasm32-freestanding"),
+    *("-std=c++17", "-O2", "-fno-exceptions", "-fno-rtti", "-mbulk-memory", "-D_Float16=short"),
     "-ffp-contract=off",  # a fused multiply-add would round once where the engine rounds twice
 ]
+_LINK = ["wasm-ld", "engine.o", "-o", "engine.wasm", "--no-entry", "--strip-all", "--gc-sections"]
 
 SHOWN = ("LIDAR_RANGE", "TERRAIN_STEP", "TERRAIN_HEIGHT", "SCALE", "FPS", "MAX_BOXES")
 """Numbers of `constants` that a picture needs."""
@@ -198,7 +197,8 @@ _WORLD = """
 
 alignas(16) static unsigned char world[{size}];
 static const unsigned char constant[] = {{ {constant} }};
-static wp_args_step_each args;
+alignas(16) static unsigned char memory[sizeof(wp_args_step_each)];
+static wp_args_step_each& args = reinterpret_cast<wp_args_step_each&>(memory);
 
 template <typename T, typename... Shape>
 static void place(wp::array_t<T>& array, int offset, Shape... shape)
@@ -206,7 +206,7 @@ static void place(wp::array_t<T>& array, int offset, Shape... shape)
     array = wp::array_t<T>(reinterpret_cast<T*>(world + offset), shape...);
 }}
 
-__attribute__((constructor)) static void connect()
+extern "C" __attribute__((export_name("connect"))) void connect()
 {{
     __builtin_memcpy(world, constant, sizeof constant);
 {places}
@@ -225,23 +225,21 @@ extern "C" __attribute__((export_name("advance"))) void advance(int resetting, i
     args.scratch.active.data[0] = resetting;
     step_each_cpu_kernel_forward<true>(one, 0, &args);
 }}
-
-// Warp's headers name these; the kernel calls none of them.
-extern "C" void _wp_assert(const char*, const char*, unsigned) {{ __builtin_trap(); }}
 """
 
 
 def compile_cpp(directory: Path) -> bytes:
-    """Compile `engine.cpp` in a directory to WebAssembly."""
+    """Compile `engine.cpp` in a directory to WebAssembly, without a standard library."""
     headers = Path(wp.__file__).parent / "native"
-    result = subprocess.run(
-        [sys.executable, *COMPILER, f"-I{headers}", "engine.cpp", "-o", "engine.wasm"],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-    )
-    if result.returncode != 0:
-        raise RunFailedError(f"the compiler failed: {result.stderr[-2000:]}")
+    for command in ([*_COMPILE, f"-I{headers}"], _LINK):
+        result = subprocess.run(
+            [sys.executable, "-m", "ziglang", *command],
+            cwd=directory,
+            capture_output=True,
+            text=True,
+        )
+        if result.returncode != 0:
+            raise RunFailedError(f"ziglang failed: {result.stderr[-2000:]}")
     return (directory / "engine.wasm").read_bytes()
 
 

@@ -23,7 +23,7 @@ from bipedal.conformance.recording import Recording, read_recording, replay
 from bipedal.engines.warp import WarpEngine
 from bipedal.errors import UserError
 from bipedal.files import atomic_write
-from bipedal.live.build import ENGINE
+from bipedal.live import ENGINE
 from bipedal.policy import Policy
 from bipedal.report.style import DARK, LIGHT
 from bipedal.walker import ENV_IDS, HARDCORE_ID

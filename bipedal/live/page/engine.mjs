@@ -45,7 +45,7 @@ export class Walker {
     this.layout = JSON.parse(new TextDecoder().decode(section));
     const instance = new WebAssembly.Instance(module);
     this._engine = instance.exports;
-    this._engine._initialize();
+    this._engine.connect();
     this._world = this._engine.world();
     const [from, to] = this.layout.state;
     this._state = new Uint8Array(this._engine.memory.buffer, this._world + from, to - from);

@@ -20,18 +20,37 @@ const OFFSET = 0xcbf29ce484222325n;
 const PRIME = 0x100000001b3n;
 
 /**
- * FNV-1a of 64 bits over an answer's bytes: observation, reward, terminated, truncated.
+ * Every bit of an answer: observation, reward, terminated, truncated, little-endian.
  * @param {import("./engine.mjs").Step} step
- * @returns {bigint}
+ * @returns {Uint8Array}
  */
-export function digest({ observation, reward, terminated, truncated }) {
+export function bytesOfAnswer({ observation, reward, terminated, truncated }) {
   const bytes = new Uint8Array(observation.length * 4 + 10);
   const view = new DataView(bytes.buffer);
   observation.forEach((value, i) => view.setFloat32(4 * i, value, true));
   view.setFloat64(observation.length * 4, reward, true);
   bytes[bytes.length - 2] = Number(terminated);
   bytes[bytes.length - 1] = Number(truncated);
-  return bytes.reduce((hash, byte) => BigInt.asUintN(64, (hash ^ BigInt(byte)) * PRIME), OFFSET);
+  return bytes;
+}
+
+/**
+ * The answer to a reset, which has no reward and no end.
+ * @param {Float32Array} observation
+ * @returns {import("./engine.mjs").Step}
+ */
+export const firstAnswer = (observation) => ({
+  observation,
+  reward: 0,
+  terminated: false,
+  truncated: false,
+});
+
+/** FNV-1a of 64 bits. @param {Uint8Array} bytes @returns {bigint} */
+export function digest(bytes) {
+  let hash = OFFSET;
+  for (const byte of bytes) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * PRIME);
+  return hash;
 }
 
 /**
@@ -45,14 +64,9 @@ export function compare(module, episode, models) {
   const walker = new Walker(module);
   const policy = episode.actions === null ? new Policy(models[episode.model]) : null;
   const total = episode.digests.length;
-  let answer = {
-    observation: walker.reset(episode.seed, episode.hardcore),
-    reward: 0,
-    terminated: false,
-    truncated: false,
-  };
+  let answer = firstAnswer(walker.reset(episode.seed, episode.hardcore));
   for (let step = 0; ; step++) {
-    if (digest(answer) !== episode.digests[step]) return { identical: step, total };
+    if (digest(bytesOfAnswer(answer)) !== episode.digests[step]) return { identical: step, total };
     if (step === total - 1) return { identical: total, total };
     answer = walker.step(
       policy === null
