@@ -110,7 +110,6 @@ def test_policies_act_as_in_python(name: str) -> None:
 
 def test_policies_of_other_shapes_act_as_in_python(make_model: ModelMaker) -> None:
     bare = make_model((5, 7), activation="tanh", layer_norm=False)
-    stacked = make_model()
     wide = make_model()
     first = wide.actor.net[0]
     wide.actor.net[0] = torch.nn.Linear(3 * 24, first.out_features)

@@ -60,12 +60,14 @@ class Page {
   }
 
   begin() {
-    this.race.begin(BigInt(element("seed").value || 0), element("hardcore").checked);
+    const seed = element("seed");
+    if (!seed.reportValidity()) return;
+    this.race.begin(BigInt(seed.value), element("hardcore").checked);
     this._play(true);
   }
 
   _listen() {
-    element("play").onclick = () => this._play(!this._playing);
+    element("play").onclick = () => (this.race.over ? this.begin() : this._play(!this._playing));
     element("step").onclick = () => this._stepOnce();
     element("begin").onsubmit = (event) => {
       event.preventDefault();
