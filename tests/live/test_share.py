@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import CHROMIUM, Browser, open_browser
 
 from bipedal import cli
 from bipedal.checkpoint import load_model
@@ -16,7 +16,6 @@ from bipedal.errors import UserError
 from bipedal.live.share import MODULES, PAGE, bundle_scripts, digest_of, embed_json, write_page
 from bipedal.policy import Policy
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
 MOST_BYTES = 3_000_000
@@ -31,49 +30,78 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_page(models, path, seed=3)
 
 
-def browse(path: Path, *options: str) -> tuple[str, str]:
-    """The page's elements after it has run for a while, and what the browser complained of."""
-    result = subprocess.run(
-        [
-            *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
-            *("--virtual-time-budget=20000", "--enable-logging=stderr", "--v=0", *options),
-            path.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    complaints = [line for line in result.stderr.splitlines() if "CONSOLE" in line]
-    return result.stdout, "\n".join(complaints)
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as browser:
+        yield browser
 
 
 @needs_chromium
-def test_a_browser_plays_every_episode_with_the_same_bits(page: Path) -> None:
-    elements, complaints = browse(page)
-    assert complaints == ""
-    found = re.search(r'id="parity"[^>]*>(\d+) of (\d+) steps identical<', elements)
-    assert found is not None, elements[-3000:]
+def test_a_browser_plays_every_episode_with_the_same_bits(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    found = re.fullmatch(r"(\d+) of (\d+) steps identical", browser.text("parity"))
+    assert found is not None
     assert found[1] == found[2]
     assert int(found[2]) > 3000
+    assert browser.complaints == []
 
 
 @needs_chromium
-def test_a_browser_sees_a_wrong_digest(page: Path, tmp_path: Path) -> None:
+def test_a_browser_sees_a_wrong_digest(browser: Browser, page: Path, tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     digests = re.findall(r'"digests": "([^"]+)"', text)[0]
     wrong = ("B" if digests[600] != "B" else "C").join((digests[:600], digests[601:]))
     path = tmp_path / "wrong.html"
     path.write_text(text.replace(digests, wrong), encoding="utf-8")
-    elements, _ = browse(path)
-    assert 'data-same="false"' in elements
+    browser.open(path)
+    assert browser.evaluate("document.getElementById('parity').dataset.same") == "false"
 
 
 @needs_chromium
-def test_names_are_text_whatever_is_in_them(tmp_path: Path, model: Policy) -> None:
-    elements, complaints = browse(write_page([(NASTY, model)], tmp_path / "nasty.html"))
-    assert complaints == ""
-    assert "steps identical" in elements
-    assert "<h1>&lt;/script&gt;&lt;script&gt;alert(1)" in elements
+def test_names_are_text_whatever_is_in_them(
+    browser: Browser, tmp_path: Path, model: Policy
+) -> None:
+    browser.open(write_page([(NASTY, model)], tmp_path / "nasty.html"))
+    assert browser.evaluate("document.querySelector('h1').textContent").startswith("</script>")
+    assert browser.evaluate("document.querySelectorAll('script').length") == 2
+    assert browser.complaints == []
+
+
+@needs_chromium
+def test_a_rewound_episode_goes_on_as_before(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.wait_for("Number(document.getElementById('time').value) >= 60")
+    browser.evaluate("document.getElementById('play').click()")
+    before = scores(browser)
+    rewind = "time.value -= 50; time.dispatchEvent(new Event('input'))"
+    browser.evaluate(f"{{ const time = document.getElementById('time'); {rewind} }}")
+    assert scores(browser) != before
+    browser.evaluate("for (let i = 0; i < 50; i++) document.getElementById('step').click()")
+    assert scores(browser) == before
+
+
+@needs_chromium
+def test_dragging_a_hull_pushes_it(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.wait_for("Number(document.getElementById('time').value) >= 20")
+    browser.evaluate("document.getElementById('play').click()")
+    before = scores(browser)
+    box = "document.getElementById('canvas').getBoundingClientRect()"
+    x, y, width, height = (
+        browser.evaluate(f"{box}.{side}") for side in ("left", "top", "width", "height")
+    )
+    hull = (x + width / 4, y + height / 2)
+    browser.mouse("pressed", *hull)
+    browser.mouse("moved", hull[0] + 80, hull[1])
+    browser.mouse("released", hull[0] + 80, hull[1])
+    assert scores(browser) != before
+
+
+def scores(browser: Browser) -> str:
+    """Return, distance and speed of each model, after the next picture."""
+    wait = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    browser.call("Runtime.evaluate", expression=wait, awaitPromise=True)
+    return browser.text("scores")
 
 
 def test_the_file_is_small_and_asks_nobody(page: Path) -> None:
