@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -130,6 +131,7 @@ def describe(placed: list[Placed], state: tuple[int, int]) -> dict[str, Any]:
                 "fields": {path: place for path, *place in _leaves(values.dtype)},
             }
     return {
+        "versions": versions(),
         "state": state,
         "arrays": arrays,
         "structs": structs,
@@ -138,6 +140,17 @@ def describe(placed: list[Placed], state: tuple[int, int]) -> dict[str, Any]:
         "overflow": [describe_overflow(np.array([bit], np.int32)) for bit in (1, 2, 4)],
         "constants": {name: getattr(constants, name) for name in SHOWN},
     }
+
+
+def versions() -> dict[str, str]:
+    """Those of the packages that make the code; with others it is the same physics in other bytes.
+
+    Raises `RunFailedError` if ziglang is not installed.
+    """
+    try:
+        return {name: metadata.version(name) for name in ("warp-lang", "ziglang")}
+    except metadata.PackageNotFoundError as error:
+        raise RunFailedError(f"{error.name} is missing: pip install 'bipedal[dev]'") from None
 
 
 def _leaves(dtype: np.dtype[Any], prefix: str = "", start: int = 0) -> Iterator[tuple[Any, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import json
 import os
@@ -14,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 PATIENCE = 300.0
 """s, until a page must have done what is waited for."""
 
@@ -96,6 +96,8 @@ class Browser:
 @contextmanager
 def open_browser() -> Iterator[Browser]:
     """A browser that ends with the block."""
+    import fcntl  # Windows has none, and no browser of this name
+
     commands, answers = os.pipe(), os.pipe()
     # Out of the way of 3 and 4, so that neither is overwritten before it is copied.
     reads, writes = (
