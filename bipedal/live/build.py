@@ -36,7 +36,15 @@ from bipedal.walker import ACTION_DIM, TIME_LIMITS
 
 _COMPILE = [
     *("cc", "-c", "engine.cpp", "-o", "engine.o", "-target", "wasm32-freestanding"),
-    *("-std=c++17", "-O2", "-fno-exceptions", "-fno-rtti", "-mbulk-memory", "-D_Float16=short"),
+    *(
+        "-std=c++17",
+        "-O2",
+        "-g0",
+        "-fno-exceptions",
+        "-fno-rtti",
+        "-mbulk-memory",
+        "-D_Float16=short",
+    ),
     "-ffp-contract=off",  # a fused multiply-add would round once where the engine rounds twice
 ]
 _LINK = ["wasm-ld", "engine.o", "-o", "engine.wasm", "--no-entry", "--strip-all", "--gc-sections"]
@@ -227,6 +235,12 @@ extern "C" __attribute__((export_name("connect"))) void connect()
     args.rules.autoreset = {autoreset};
     args.rules.dt_ratio = {dt_ratio}f;
 }}
+
+// Without a standard library the compiler does not know that these are single instructions.
+extern "C" float fabsf(float x) {{ return __builtin_elementwise_abs(x); }}
+extern "C" float sqrtf(float x) {{ return __builtin_elementwise_sqrt(x); }}
+extern "C" float floorf(float x) {{ return __builtin_elementwise_floor(x); }}
+extern "C" double rint(double x) {{ return __builtin_elementwise_rint(x); }}
 
 extern "C" __attribute__((export_name("world"))) unsigned char* address() {{ return world; }}
 
