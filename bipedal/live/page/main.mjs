@@ -160,10 +160,10 @@ class Page {
       this._view.follow(leader.walker.hull);
     }
     this._view.drawGround(runners[0].walker);
-    for (const [i, { walker, name }] of [...runners.entries()].reverse()) {
+    for (const [rank, { walker, name }] of [...runners.entries()].reverse()) {
       this._view.drawRobot(walker, {
-        ghost: i > 0,
-        lidar: i === 0 && element("lidar").checked,
+        rank,
+        lidar: rank === 0 && element("lidar").checked,
         contacts: element("contacts").checked,
         name: runners.length > 1 ? name : "",
       });

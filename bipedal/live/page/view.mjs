@@ -17,8 +17,8 @@ const DARK = {
   box: ["#5a6172", "#8a92a3"],
   ink: "#e8eaee",
 };
-const HULL = ["#7f33e5", "#4c4c7f"];
-const LEGS = [
+const HULL_COLOURS = ["#7f33e5", "#4c4c7f"];
+const LEG_COLOURS = [
   ["#b26598", "#7f4c65"],
   ["#803366", "#4d1a33"],
 ];
@@ -119,17 +119,18 @@ export class View {
 
   /**
    * @param {import("./engine.mjs").Walker} walker
-   * @param {{ghost: boolean, lidar: boolean, contacts: boolean, name: string}} how
+   * @param {{rank: number, lidar: boolean, contacts: boolean, name: string}} how `rank` 0 is solid,
+   *   the others are ghosts, each with its name above the last
    */
-  drawRobot(walker, { ghost, lidar, contacts, name }) {
-    this._context.globalAlpha = ghost ? 0.4 : 1;
+  drawRobot(walker, { rank, lidar, contacts, name }) {
+    this._context.globalAlpha = rank > 0 ? 0.4 : 1;
     if (lidar) for (const beam of walker.lidar()) this._path([beam.from, beam.to], BEAM, 1);
     const outlines = walker.outlines();
     for (const body of ORDER) {
-      this._polygon(outlines[body], ...(body === 0 ? HULL : LEGS[body < 3 ? 0 : 1]));
+      this._polygon(outlines[body], ...(body === 0 ? HULL_COLOURS : LEG_COLOURS[body < 3 ? 0 : 1]));
     }
     if (contacts) for (const { point } of walker.contacts()) this._dot(point, CONTACT);
-    if (name) this._label(walker.hull, name);
+    if (name) this._label(walker.hull, name, 0.8 + 0.4 * rank);
     this._context.globalAlpha = 1;
   }
 
@@ -175,10 +176,10 @@ export class View {
     this._context.fill();
   }
 
-  _label([x, y], text) {
+  _label([x, y], text, above) {
     this._context.font = `${12 * (devicePixelRatio || 1)}px system-ui, sans-serif`;
     this._context.textAlign = "center";
     this._context.fillStyle = this._colours().ink;
-    this._context.fillText(text, ...this._toPixels([x, y + 0.8]));
+    this._context.fillText(text, ...this._toPixels([x, y + above]));
   }
 }
