@@ -130,7 +130,7 @@ export class View {
       this._polygon(outlines[body], ...(body === 0 ? HULL_COLOURS : LEG_COLOURS[body < 3 ? 0 : 1]));
     }
     if (contacts) for (const { point } of walker.contacts()) this._dot(point, CONTACT);
-    if (name) this._label(walker.hull, name, 0.8 + 0.4 * rank);
+    if (name) this._label(walker.hull, name, 0.8 + 0.55 * rank);
     this._context.globalAlpha = 1;
   }
 
