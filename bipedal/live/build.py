@@ -36,20 +36,13 @@ from bipedal.walker import ACTION_DIM, TIME_LIMITS
 
 _COMPILE = [
     *("cc", "-c", "engine.cpp", "-o", "engine.o", "-target", "wasm32-freestanding"),
-    *(
-        "-std=c++17",
-        "-O2",
-        "-g0",
-        "-fno-exceptions",
-        "-fno-rtti",
-        "-mbulk-memory",
-        "-D_Float16=short",
-    ),
+    *("-std=c++17", "-O2", "-g0", "-fno-exceptions", "-fno-rtti", "-mbulk-memory"),
+    "-D_Float16=short",  # Warp's headers name the type; the compiler has none for WebAssembly
     "-ffp-contract=off",  # a fused multiply-add would round once where the engine rounds twice
 ]
 _LINK = ["wasm-ld", "engine.o", "-o", "engine.wasm", "--no-entry", "--strip-all", "--gc-sections"]
 
-SHOWN = ("LIDAR_RANGE", "TERRAIN_STEP", "TERRAIN_HEIGHT", "SCALE", "FPS", "MAX_BOXES")
+SHOWN = ("LIDAR_RANGE", "TERRAIN_STEP", "TERRAIN_HEIGHT", "SCALE", "FPS")
 """Numbers of `constants` that a picture needs."""
 
 _ALIGNMENT = 16
@@ -185,7 +178,8 @@ def generate_kernel() -> str:
     wp.set_module_options({"strip_hash": True}, module=module)
     # Warp's own ahead-of-time compilation would also compile for this processor, for minutes.
     settings = module.resolve_options(wp.config) | {"output_arch": None}
-    source: str = ModuleBuilder(module, settings, target="cpu").codegen("cpu")
+    builder: Any = ModuleBuilder(module, settings, target="cpu")
+    source: str = builder.codegen("cpu")
     return source
 
 
