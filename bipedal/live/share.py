@@ -24,6 +24,7 @@ from bipedal.engines.warp import WarpEngine
 from bipedal.errors import UserError
 from bipedal.files import atomic_write
 from bipedal.live import ENGINE
+from bipedal.networks import one_thread_an_operation
 from bipedal.policy import Policy
 from bipedal.report.style import DARK, LIGHT
 from bipedal.walker import ENV_IDS, HARDCORE_ID
@@ -179,7 +180,10 @@ def _own(number: int, name: str, policy: Policy, seed: int) -> Callable[[], dict
 def play_greedily(policy: Policy, seed: int) -> Iterator[Answer]:
     """The engine's answers in a greedy episode of the policy's world, the reset's first."""
     policy = policy.share()
-    with closing(WarpEngine(policy.env_id, 1, seed, threads=1)) as engine:
+    with (
+        one_thread_an_operation(),
+        closing(WarpEngine(policy.env_id, 1, seed, threads=1)) as engine,
+    ):
         answer = Answer(engine.reset().numpy()[0].copy())
         yield answer
         while not (answer.terminated or answer.truncated):
