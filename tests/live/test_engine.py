@@ -112,6 +112,7 @@ def test_policies_of_other_shapes_act_as_in_python(make_model: ModelMaker) -> No
     bare = make_model((5, 7), activation="tanh", layer_norm=False)
     wide = make_model()
     first = wide.actor.net[0]
+    assert isinstance(first, torch.nn.Linear)
     wide.actor.net[0] = torch.nn.Linear(3 * 24, first.out_features)
     stacked = Policy(wide.actor, wide.critic, wide.normalizer, FrameStack(3, 4), gain=1.5)
     for policy in (bare, stacked):
