@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import os
 import shutil
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,15 @@ from bipedal.presets import DEFAULT
 from bipedal.walker import ACTION_DIM, ENV_IDS, OBSERVATION_DIM
 
 ModelMaker = Callable[..., Policy]
+
+for _number, _answer in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        # Whoever runs the tests in the background, or under nohup, has them ignored, which the
+        # processes that tests start would inherit.
+        signal.signal(_number, _answer)
 
 torch.set_num_threads(1)  # as in training; a second thread costs more than it gives at these sizes
 

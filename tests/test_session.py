@@ -147,8 +147,8 @@ def test_many_interrupts_end_in_one_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in err and "Exception ignored" not in err
     if process.returncode == 130:
         assert err.endswith("\nbipedal: interrupted\n")
-    else:  # the iteration ended before the second one came
-        assert process.returncode == 0
+    else:  # the iteration ended before the second one came, and another may end the shutdown
+        assert process.returncode in (0, -signal.SIGINT)
     again = start(run_dir, "--resume", "--total-timesteps", "128")
     _, err = again.communicate(timeout=60)
     assert again.returncode == 0, err
