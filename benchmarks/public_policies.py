@@ -27,9 +27,9 @@ from bipedal.evaluation.score import MAX_ROWS, Evaluation, mean_interval
 from bipedal.foreign_policy import ForeignPolicy
 from bipedal.loading.load import READERS, load_policy
 from bipedal.networks import one_thread_an_operation
-from bipedal.physics.constants import MOTOR_COST
 from bipedal.policy import Policy
 from bipedal.seeds import FINAL_SEED
+from bipedal.shaping import torque_cost
 from bipedal.tables import read_table, write_table
 from bipedal.walker import ENV_IDS, HARDCORE_ID, WALKER_ID
 
@@ -69,7 +69,7 @@ class TorqueMeter:
     def __call__(self, observations: Tensor, begun: Tensor) -> Tensor:
         """The policy's actions (N, 4)."""
         actions = self._act(observations, begun)
-        self.cost += MOTOR_COST * actions.double().abs().clamp(max=1.0).sum(1)
+        self.cost += torque_cost(actions.double())
         return actions
 
 

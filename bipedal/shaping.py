@@ -55,7 +55,7 @@ class Shaping:
 
         They followed on `actions` (..., 4) in raw `observations` (..., 24).
         """
-        torque = MOTOR_COST * actions.abs().clamp(max=1.0).sum(-1)
+        torque = torque_cost(actions)
         self._measure(rewards, torque)
         shaped = rewards.clamp(min=self.reward_floor)
         if self.torque_weight > 1.0:
@@ -82,6 +82,11 @@ class Shaping:
     def restore(self, state: Mapping[str, float]) -> None:
         """Go back to a saved state."""
         self._progress, self._torque = state["progress"], state["torque"]
+
+
+def torque_cost(actions: Tensor) -> Tensor:
+    """What the environment's reward charges for actions (..., 4) -> (...)."""
+    return MOTOR_COST * actions.abs().clamp(max=1.0).sum(-1)
 
 
 def depth(observations: Tensor) -> Tensor:

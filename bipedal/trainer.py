@@ -114,9 +114,7 @@ class Trainer:
             self._save_model("best_model.pth")
         if self.iteration % config.checkpoint_interval == 0:
             self._save_model(f"checkpoint_{self.iteration}.pth")
-        result = selection.evaluate(
-            self.policy, self.iteration, self._mean_return(), last=self._out_of_timesteps
-        )
+        result = selection.evaluate(self.policy, self.iteration, self._mean_return())
         if result is not None:
             at = {"iteration": self.iteration, "timesteps": self.timesteps}
             elapsed = round(self.elapsed, 3)  # until this iteration began
@@ -151,11 +149,7 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether all timesteps are done, or no more are needed."""
-        return self.solved or self._out_of_timesteps
-
-    @property
-    def _out_of_timesteps(self) -> bool:
-        return self.timesteps >= self.config.total_timesteps
+        return self.solved or self.timesteps >= self.config.total_timesteps
 
     @property
     def solved(self) -> bool:

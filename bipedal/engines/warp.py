@@ -175,10 +175,10 @@ class WarpEngine:
         self._vectors: Any = wp.array(
             ptr=self._floats.ptr, shape=(groups * FIELDS,), dtype=Real, device=device
         )
-        self._scratch = _make_scratch(rows, device)
+        self._scratch = make_scratch(rows, device)
         self._actions = wp.zeros((rows, ACTION_DIM), dtype=wp.float32, device=device)
-        self._outcome = _make_outcome(rows, device)
-        self._rules = _make_rules(time_limit or TIME_LIMITS[env_id], autoreset)
+        self._outcome = make_outcome(rows, device)
+        self._rules = make_rules(time_limit or TIME_LIMITS[env_id], autoreset)
 
         threads = min(threads or usable_cores(), groups) if self._on_cpu else 1
         self._crew = Crew(threads) if threads > 1 else None
@@ -501,7 +501,7 @@ class WarpEngine:
             raise RunFailedError(message)
 
 
-def _make_rules(time_limit: int, autoreset: bool) -> Any:
+def make_rules(time_limit: int, autoreset: bool) -> Any:
     """What an episode of an environment is."""
     rules: Any = Rules()
     rules.time_limit = time_limit
@@ -511,7 +511,7 @@ def _make_rules(time_limit: int, autoreset: bool) -> Any:
     return rules
 
 
-def _make_scratch(rows: int, device: str) -> Any:
+def make_scratch(rows: int, device: str) -> Any:
     """The memory that a step needs while it goes on."""
     scratch: Any = Scratch()
     scratch.sweep = wp.zeros((rows, NUM_BODIES), dtype=Sweep, device=device)
@@ -521,7 +521,7 @@ def _make_scratch(rows: int, device: str) -> Any:
     return scratch
 
 
-def _make_outcome(rows: int, device: str) -> Any:
+def make_outcome(rows: int, device: str) -> Any:
     """The arrays that a step fills."""
     outcome = Outcome()
     for name in ("observation", "final_observation"):

@@ -157,16 +157,14 @@ class Selection:
             return False
         return self.is_best(float(np.mean(returns)))
 
-    def evaluate(
-        self, policy: Policy, iteration: int, training_return: float, *, last: bool
-    ) -> Result | None:
+    def evaluate(self, policy: Policy, iteration: int, training_return: float) -> Result | None:
         """Evaluate the policy and set its gain, if this iteration is one for it, as the last is."""
         config = self._config
         if self._evaluator is None:
             return None
         due = iteration % config.evaluation_interval == 0
         promising = training_return >= config.evaluation_min_return
-        if not (due and promising) and not last:
+        if not (due and promising) and iteration != config.iterations:
             return None
         result = self._evaluator.evaluate(policy)
         policy.gain = result.gain

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import warp as wp
 from warp._src.context import ModuleBuilder
 
-from bipedal.engines.warp import _make_outcome, _make_rules, _make_scratch, quiet_warp
+from bipedal.engines.warp import make_outcome, make_rules, make_scratch, quiet_warp
 from bipedal.errors import RunFailedError
 from bipedal.files import atomic_write
 from bipedal.live import ENGINE
@@ -81,7 +81,7 @@ def place_arrays() -> tuple[list[Placed], tuple[int, int]]:
     The robot comes first, then everything that decides what happens next, then the rest.
     """
     quiet_warp()
-    outcome = fields(_make_outcome(1, "cpu"))
+    outcome = fields(make_outcome(1, "cpu"))
     groups: list[dict[str, Any]] = [
         _named("robot", fields(make_robot("cpu"))),
         {
@@ -92,7 +92,7 @@ def place_arrays() -> tuple[list[Placed], tuple[int, int]]:
         },
         {
             "actions": wp.zeros((1, ACTION_DIM), dtype=float, device="cpu"),
-            **_named("scratch", fields(_make_scratch(1, "cpu"))),
+            **_named("scratch", fields(make_scratch(1, "cpu"))),
             "floats": wp.zeros(FIELDS * LANES, dtype=float, device="cpu"),
         },
     ]
@@ -190,7 +190,7 @@ def generate_world(placed: list[Placed]) -> str:
     constant = bytearray(robot[-1].offset + robot[-1].values.nbytes)
     for _, offset, values, _ in robot:
         constant[offset : offset + values.nbytes] = values.tobytes()
-    rules = _make_rules(time_limit=0, autoreset=False)
+    rules = make_rules(time_limit=0, autoreset=False)
     return _WORLD.format(
         size=last.offset + last.values.nbytes,
         constant=", ".join(map(str, constant)),

@@ -26,7 +26,7 @@ from bipedal.files import atomic_write
 from bipedal.live import ENGINE
 from bipedal.networks import one_thread_an_operation
 from bipedal.policy import Policy
-from bipedal.report.style import DARK, LIGHT
+from bipedal.report.style import css_variables
 from bipedal.walker import ENV_IDS, HARDCORE_ID
 
 PAGE = Path(__file__).parent / "page"
@@ -73,8 +73,7 @@ def write_page(
         title=" and ".join(names),
         seed=seed,
         version=__version__,
-        light=LIGHT,
-        dark=DARK,
+        variables=css_variables(),
         data=embed_json(data),
         script=Markup(bundle_scripts()),
     )

@@ -18,7 +18,7 @@ from bipedal.evaluation.trajectory import Trajectory
 from bipedal.physics.constants import TIMESTEP
 from bipedal.report.data import Run, last, points
 from bipedal.report.figures import gait_colour
-from bipedal.report.style import DARK, LIGHT
+from bipedal.report.style import css_variables
 from bipedal.report.training_curves import CHARTS
 
 GAIT_ROWS: dict[str, tuple[str, str]] = {
@@ -70,8 +70,7 @@ def make_page(run: Run, drawings: Mapping[str, Markup], walk: Walk | None, missi
     of it.
     """
     return _template().render(
-        light=LIGHT,
-        dark=DARK,
+        variables=css_variables(),
         name=run.name,
         subtitle=_subtitle(run),
         start=_start(run),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup
 
 from bipedal.report.data import points
 from bipedal.tables import Columns
@@ -30,6 +31,21 @@ DARK = {
     "grid": "#2e343d",
 }
 """The CSS variables of the page in both colour schemes; text is ink or muted."""
+
+FONT = 'system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, sans-serif'
+
+
+def css_variables() -> Markup:
+    """The font and the colours of a page in both schemes, as the first rules of its style."""
+    light, dark = (
+        "".join(f"--{variable}: {colour}; " for variable, colour in scheme.items())
+        for scheme in (LIGHT, DARK)
+    )
+    return Markup(
+        f":root {{ color-scheme: light dark;\n  --font: {FONT};\n  {light} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{\n  {dark} }} }}"
+    )
+
 
 INK, MUTED, GRID = LIGHT["ink"], LIGHT["muted"], LIGHT["grid"]
 """Text, axis labels, grid of a figure; `svg` turns them into the CSS variables."""

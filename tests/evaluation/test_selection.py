@@ -170,9 +170,7 @@ def test_evaluations_come_at_their_interval_when_training_is_promising_and_at_th
         (config.iterations, -50.0, True),
     ):  # fmt: skip
         policy = walker.share()
-        result = ours.evaluate(
-            policy, iteration, training_return, last=iteration == config.iterations
-        )
+        result = ours.evaluate(policy, iteration, training_return)
         assert (result is not None) == evaluates
         assert policy.gain == (0.8 if evaluates else 1.0)
 
@@ -200,7 +198,7 @@ def test_a_run_that_training_judges_is_evaluated_as_it_trains(walker: Policy) ->
 def test_a_run_without_evaluations_has_no_evaluator() -> None:
     config = config_with(evaluation_interval=0, best_by="training")
     assert selection.make_evaluator(config) is None
-    assert Selection(config).evaluate(load_model("pretrained:walker"), 12, 300.0, last=True) is None
+    assert Selection(config).evaluate(load_model("pretrained:walker"), 12, 300.0) is None
 
 
 def test_the_best_in_training_needs_half_a_window() -> None:
