@@ -116,7 +116,7 @@ STUDY = Study(
     trial=run,
     configure=configure,
     timesteps=SEED.total_timesteps,
-    seeds=10,
+    seeds=8,
     measures=(
         Measure("lying_share", "a lower leg lies, share of time", digits=2, bounds=SHARE),
         Measure("ever_kneels", "kneels at one of five moments", "share"),
