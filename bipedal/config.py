@@ -172,8 +172,8 @@ class TrainConfig:
     evaluation_interval: Annotated[int, Section("Evaluation and saving"), between(0, MANY)] = 12
     """Iterations between greedy evaluations; 0 for none."""
     evaluation_episodes: Annotated[int, between(1, 10_000)] = 32
-    """Episodes of each evaluation. With `best_by` "evaluation", for each gain of the greedy policy
-    that is tried."""
+    """Episodes of each evaluation. With `best_by` "evaluation", for each of the three gains of the
+    greedy policy that are tried; with little noise only one is, and plays them all."""
     evaluation_min_return: Annotated[float, between(-1e9, 1e9)] = 150.0
     """Mean training return from which evaluations take place."""
     best_by: Literal["training", "evaluation"] = "evaluation"

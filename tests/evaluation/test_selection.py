@@ -1,5 +1,6 @@
 """What steers a run: what an evaluator finds, and what is made of it."""
 
+import copy
 import dataclasses
 from collections.abc import Iterator
 from contextlib import closing
@@ -36,6 +37,14 @@ def walker() -> Policy:
     return load_model("pretrained:walker")
 
 
+def with_noise(policy: Policy, std: float) -> Policy:
+    """The same policy, its actor a copy with another standard deviation."""
+    noisy = policy.share()
+    noisy.actor = copy.deepcopy(policy.actor)
+    noisy.actor.std_bounds = (std, std)
+    return noisy
+
+
 def test_an_evaluation_tells_of_returns_and_gait(evaluator: Evaluator, walker: Policy) -> None:
     row, mean_return, gain = evaluator.evaluate(walker)
     assert row.keys() >= {
@@ -60,10 +69,17 @@ def test_the_gain_that_does_best_is_found() -> None:
     """A walker whose last layer is far too strong is best scaled down."""
     strong = load_model("pretrained:walker")
     strong.gain = 2.5
-    strong = strong.with_gain_in_weights()
+    strong = with_noise(strong.with_gain_in_weights(), 0.5)
     with closing(Evaluator(WALKER_ID, 16)) as ours:
         row, _, gain = ours.evaluate(strong)
     assert gain == row["gain"] == min(GREEDY_GAINS)
+
+
+def test_a_policy_with_little_noise_plays_all_episodes_as_it_is(walker: Policy) -> None:
+    with closing(Evaluator(WALKER_ID, 2)) as ours:
+        _, mean_return, gain = ours.evaluate(with_noise(walker, 0.1))
+    assert gain == 1.0
+    assert mean_return == evaluate(walker, episodes=6, seed=EVALUATION_SEED).mean_return
 
 
 def test_the_parts_of_a_confirmation_are_other_terrains(
@@ -180,7 +196,7 @@ def test_what_it_finds_is_the_score_of_these_episodes(walker: Policy) -> None:
     strong = walker.share()
     strong.gain = 0.8
     with closing(Evaluator(WALKER_ID, 2, (0.5, 0.8))) as ours:
-        _, mean_return, gain = ours.evaluate(walker)
+        _, mean_return, gain = ours.evaluate(with_noise(walker, 0.5))
         assert gain == 0.8
         assert mean_return == evaluate(strong, episodes=2, seed=EVALUATION_SEED).mean_return
         confirmed = evaluate(strong, episodes=4, seed=CONFIRMATION_SEED + 4).returns.tolist()
