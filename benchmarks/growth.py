@@ -28,8 +28,8 @@ import psutil
 
 from bipedal.presets import get_preset
 from bipedal.tables import write_table
-from bipedal.train import train
 from bipedal.trainer import Progress, Trainer
+from bipedal.training_loop import train
 
 SIZES = (64, 256, 1024, 4096, 16384)
 LONG_TIMESTEPS = 20_000_000

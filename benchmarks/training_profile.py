@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from bipedal import ppo, train
+from bipedal import ppo, training_loop
 from bipedal.engines.warp import WarpEngine
 from bipedal.evaluation.selection import Evaluator
 from bipedal.logs import RunLog
@@ -45,11 +45,11 @@ PHASES: list[tuple[str, Any, str]] = [
     ("update", ppo, "update"),
     ("evaluation", Evaluator, "evaluate"),
     ("evaluation", Evaluator, "returns"),
-    ("saving", train, "save_run"),
+    ("saving", training_loop, "save_run"),
     ("saving", Trainer, "_save_model"),
     ("logging", RunLog, "write_metrics"),
     ("start", Trainer, "__init__"),
-    ("rest", train, "train"),
+    ("rest", training_loop, "train"),
 ]
 
 
@@ -102,7 +102,7 @@ def main() -> None:
     if args.total_timesteps:
         config = dataclasses.replace(config, total_timesteps=args.total_timesteps)
     with tempfile.TemporaryDirectory() as folder:
-        outcome = train.train(config, Path(folder) / "run")
+        outcome = training_loop.train(config, Path(folder) / "run")
     total = sum(watch.seconds.values())
     longest_first = sorted(watch.seconds.items(), key=lambda item: -item[1])
     print(

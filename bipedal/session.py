@@ -23,7 +23,7 @@ from bipedal.presets import next_preset
 from bipedal.processes import HANGUP, interrupt_once, keep_freed_memory
 from bipedal.progress import TrainingDisplay, say, track_items
 from bipedal.seeds import FINAL_SEED
-from bipedal.train import train
+from bipedal.training_loop import train
 
 RUNS = Path("runs")
 

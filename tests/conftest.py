@@ -151,7 +151,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Directory of a finished run of 384 timesteps; copy it before changing it."""
-    from bipedal.train import train
+    from bipedal.training_loop import train
 
     run_dir = tmp_path_factory.mktemp("runs") / "tiny"
     with warnings.catch_warnings():

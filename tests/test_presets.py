@@ -18,7 +18,7 @@ from bipedal.presets import (
     get_preset,
     next_preset,
 )
-from bipedal.train import train
+from bipedal.training_loop import train
 
 FROM_SCRATCH = sorted(set(PRESETS) - set(STARTS))
 

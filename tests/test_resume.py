@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from bipedal import train
+from bipedal import training_loop
 from bipedal.config import TrainConfig
 from bipedal.errors import UserError
 from bipedal.presets import DEFAULT
@@ -33,7 +33,7 @@ TOY = replace(
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was stopped after its first iteration."""
     run_dir = tmp_path_factory.mktemp("runs") / "run"
-    assert not train.train(TOY, run_dir, should_stop=lambda: True).finished
+    assert not training_loop.train(TOY, run_dir, should_stop=lambda: True).finished
     return run_dir
 
 
@@ -54,7 +54,7 @@ def resumed(run_dir: Path, config: TrainConfig, change: Callable[[dict[str, Any]
     change(state)
     torch.save(state, path)
     try:
-        train.train(config, run_dir, resume=True, should_stop=lambda: True)
+        training_loop.train(config, run_dir, resume=True, should_stop=lambda: True)
     finally:
         path.write_bytes(sound)
 
@@ -82,7 +82,7 @@ def test_any_part_that_is_something_else_is_refused(stopped: Path) -> None:
             if number % 3 == index % 3:  # a third of them for each place
                 with pytest.raises(UserError, match=REFUSED):
                     resumed(stopped, TOY, put)
-    assert train.train(TOY, stopped, resume=True, should_stop=lambda: True).timesteps > 256
+    assert training_loop.train(TOY, stopped, resume=True, should_stop=lambda: True).timesteps > 256
 
 
 @pytest.mark.parametrize("name", ["exp_avg", "exp_avg_sq", "step"])

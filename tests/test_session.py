@@ -21,7 +21,7 @@ from bipedal.errors import UserError
 from bipedal.presets import DEFAULT
 from bipedal.processes import usable_cores
 from bipedal.seeds import FINAL_SEED
-from bipedal.train import Outcome
+from bipedal.training_loop import Outcome
 
 starts_processes = pytest.mark.skipif(
     usable_cores() < 2 or not Path("/proc/self/task").exists(),

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_train import TOY, read_rows, without_clock
+from test_training_loop import TOY, read_rows, without_clock
 
-from bipedal import train
+from bipedal import training_loop
 from bipedal.checkpoint import load_model, load_state
 from bipedal.presets import PRESETS
 from bipedal.run_directory import prepare_run
@@ -24,7 +24,9 @@ def test_learns_to_stand_and_to_move(tmp_path: Path) -> None:
     """A real training, 300,000 timesteps: far from falling at once (about -100)."""
     returns = []
     config = replace(PRESETS["default"], total_timesteps=300_000, final_episodes=0)
-    train.train(config, tmp_path / "run", on_iteration=lambda p: returns.append(p.mean_return))
+    training_loop.train(
+        config, tmp_path / "run", on_iteration=lambda p: returns.append(p.mean_return)
+    )
     assert returns[-1] > returns[0] + 50
 
 
@@ -33,16 +35,16 @@ def test_twenty_kills(tmp_path: Path) -> None:
     """SIGKILL at twenty random moments: nothing unreadable, little lost, the same end."""
     save_seconds = 0.5
     config = replace(TOY, total_timesteps=1000 * 256, evaluation_interval=100)
-    train.train(config, tmp_path / "whole")
+    training_loop.train(config, tmp_path / "whole")
     run_dir = tmp_path / "killed"
     (tmp_path / "go.py").write_text(
         "import pathlib, sys\n"
-        "from bipedal import train\n"
+        "from bipedal import training_loop\n"
         "from bipedal.run_directory import read_run_config\n"
         "if __name__ == '__main__':\n"
-        f"    train.SAVE_SECONDS = {save_seconds}\n"
+        f"    training_loop.SAVE_SECONDS = {save_seconds}\n"
         "    run = pathlib.Path(sys.argv[1])\n"
-        "    train.train(read_run_config(run), run, resume=True)\n"
+        "    training_loop.train(read_run_config(run), run, resume=True)\n"
     )
     prepare_run(run_dir, config)
     metrics, resume = run_dir / "metrics.csv", run_dir / "saved_models/resume.pt"
@@ -70,7 +72,7 @@ def test_twenty_kills(tmp_path: Path) -> None:
     print("saved at iterations", saved, "lost seconds", [round(seconds, 2) for seconds in lost])
     assert len(set(saved)) >= 5  # kills in the middle of training, not only while it starts
     assert max(lost) < save_seconds + 2.0  # and one iteration, with its evaluation
-    train.train(config, run_dir, resume=True)
+    training_loop.train(config, run_dir, resume=True)
     for name in ("best_model.pth", "checkpoint_1000.pth"):
         ours, theirs = (
             load_model(run / "saved_models" / name) for run in (tmp_path / "whole", run_dir)

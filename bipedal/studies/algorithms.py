@@ -18,8 +18,8 @@ from bipedal.seeds import FINAL_SEED
 from bipedal.studies.configuration import plain
 from bipedal.studies.grpo import GrpoConfig
 from bipedal.studies.study import Claim, Measure, Result, Study, Trial
-from bipedal.train import train
 from bipedal.trainer import Progress
+from bipedal.training_loop import train
 
 SECONDS = 60.0
 """Wall clock of a trial on its core, snapshots included, their scores not."""

@@ -15,7 +15,7 @@ from bipedal.policy import Policy, Statistics
 from bipedal.seeds import FINAL_SEED
 from bipedal.studies.study import Measure, Result, Row, Trial
 from bipedal.tables import read_table
-from bipedal.train import train
+from bipedal.training_loop import train
 
 CURVE_POINTS = 80
 """Most points of a learning curve that are kept."""

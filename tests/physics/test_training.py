@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_train import TOY, assert_same_run
+from test_training_loop import TOY, assert_same_run
 
-from bipedal import train
+from bipedal import training_loop
 from bipedal.trainer import Progress
 
 CONFIG = replace(TOY, engine="warp", evaluation_interval=8, final_episodes=0)
@@ -15,7 +15,7 @@ CONFIG = replace(TOY, engine="warp", evaluation_interval=8, final_episodes=0)
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_dir = tmp_path_factory.mktemp("warp") / "run"
-    assert train.train(CONFIG, run_dir).finished
+    assert training_loop.train(CONFIG, run_dir).finished
     return run_dir
 
 
@@ -26,13 +26,15 @@ def test_a_run_resumes_bit_for_bit(uninterrupted: Path, tmp_path: Path) -> None:
     def on_iteration(progress: Progress) -> None:
         iterations.append(progress.iteration)
 
-    outcome = train.train(
+    outcome = training_loop.train(
         CONFIG,
         tmp_path / "run",
         on_iteration=on_iteration,
         should_stop=lambda: len(iterations) == 3,
     )
     assert not outcome.finished
-    assert train.train(CONFIG, tmp_path / "run", resume=True, on_iteration=on_iteration).finished
+    assert training_loop.train(
+        CONFIG, tmp_path / "run", resume=True, on_iteration=on_iteration
+    ).finished
     assert iterations == list(range(1, 9))
     assert_same_run(tmp_path / "run", uninterrupted)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from bipedal import ppo, train, trainer
+from bipedal import ppo, trainer, training_loop
 from bipedal.checkpoint import load_model, load_state, save_model
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
@@ -108,15 +108,15 @@ def assert_same_run(first: Path, second: Path) -> None:
 
 def assert_resumes_exactly(config: TrainConfig, folder: Path, *, stop_after: int) -> None:
     """A run that stops after some iterations and is resumed equals one that does not: `whole`."""
-    train.train(config, folder / "whole")
+    training_loop.train(config, folder / "whole")
     iterations: list[Progress] = []
-    train.train(
+    training_loop.train(
         config,
         folder / "parts",
         on_iteration=iterations.append,
         should_stop=lambda: len(iterations) == stop_after,
     )
-    train.train(config, folder / "parts", resume=True)
+    training_loop.train(config, folder / "parts", resume=True)
     assert_same_run(folder / "whole", folder / "parts")
 
 
@@ -131,7 +131,7 @@ def one_core() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_dir = tmp_path_factory.mktemp("uninterrupted") / "run"
-    outcome = train.train(TOY, run_dir)
+    outcome = training_loop.train(TOY, run_dir)
     assert outcome.finished
     return run_dir
 
@@ -190,7 +190,7 @@ class TestResume:
         def on_iteration(progress: Progress) -> None:
             iterations.append(progress.iteration)
 
-        outcome = train.train(
+        outcome = training_loop.train(
             TOY,
             run_dir,
             on_iteration=on_iteration,
@@ -198,7 +198,7 @@ class TestResume:
         )
         assert outcome.finished == (stop_after == 8)
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
-        outcome = train.train(TOY, run_dir, resume=True, on_iteration=on_iteration)
+        outcome = training_loop.train(TOY, run_dir, resume=True, on_iteration=on_iteration)
         assert outcome.finished
         assert iterations == list(range(1, 9))
         assert_same_run(run_dir, uninterrupted)
@@ -206,8 +206,8 @@ class TestResume:
     def test_the_moment_of_saving_leaves_no_trace(
         self, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(train, "SAVE_SECONDS", 0.0)  # after every iteration
-        train.train(TOY, tmp_path / "run")
+        monkeypatch.setattr(training_loop, "SAVE_SECONDS", 0.0)  # after every iteration
+        training_loop.train(TOY, tmp_path / "run")
         assert_same_run(tmp_path / "run", uninterrupted)
 
     def test_rows_after_the_save_are_cut_and_written_again(
@@ -219,23 +219,25 @@ class TestResume:
 
         def crash(progress: Progress) -> None:
             seen.append(progress.iteration)
-            monkeypatch.setattr(train, "SAVE_SECONDS", 0.0 if progress.iteration == 3 else 1e9)
+            monkeypatch.setattr(
+                training_loop, "SAVE_SECONDS", 0.0 if progress.iteration == 3 else 1e9
+            )
             if progress.iteration == 6:
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            train.train(TOY, run_dir, on_iteration=crash)
+            training_loop.train(TOY, run_dir, on_iteration=crash)
         with open(run_dir / "metrics.csv", "a") as file:
             file.write("7,1792,0.1")
         assert load_state(run_dir / "saved_models" / "resume.pt")["iteration"] == 3
-        train.train(TOY, run_dir, resume=True)
+        training_loop.train(TOY, run_dir, resume=True)
         assert_same_run(run_dir, uninterrupted)
 
     def test_before_the_first_save_starts_again(self, uninterrupted: Path, tmp_path: Path) -> None:
         run_dir = tmp_path / "run"
         prepare_run(run_dir, TOY)
         (run_dir / "metrics.csv").write_text("iteration,times")
-        train.train(TOY, run_dir, resume=True)
+        training_loop.train(TOY, run_dir, resume=True)
         assert_same_run(run_dir, uninterrupted)
 
     def test_a_model_to_start_from(self, uninterrupted: Path, tmp_path: Path) -> None:
@@ -270,16 +272,16 @@ class TestResume:
 
     def test_may_only_change_the_length(self, uninterrupted: Path, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"cannot change gamma 0\.99 -> 0\.9"):
-            train.train(replace(TOY, gamma=0.9), uninterrupted, resume=True)
+            training_loop.train(replace(TOY, gamma=0.9), uninterrupted, resume=True)
         run_dir = tmp_path / "run"
-        train.train(replace(TOY, total_timesteps=512), run_dir)
+        training_loop.train(replace(TOY, total_timesteps=512), run_dir)
         longer = replace(TOY, total_timesteps=1024)
-        assert train.train(longer, run_dir, resume=True).timesteps == 1024
+        assert training_loop.train(longer, run_dir, resume=True).timesteps == 1024
         assert read_run_config(run_dir) == longer
 
     def test_without_a_run_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="no run to resume"):
-            train.train(TOY, tmp_path / "nothing", resume=True)
+            training_loop.train(TOY, tmp_path / "nothing", resume=True)
 
 
 class TestBest:
@@ -295,7 +297,7 @@ class TestBest:
 
     def test_by_training_once_half_a_window_has_ended(self, tmp_path: Path) -> None:
         config = replace(TOY, best_by="training", best_window=10)
-        train.train(config, tmp_path / "run")
+        training_loop.train(config, tmp_path / "run")
         rows = [
             row
             for row in read_rows(tmp_path / "run/metrics.csv")
@@ -308,7 +310,7 @@ class TestBest:
         config = replace(
             TOY, best_by="training", evaluation_interval=0, best_window=10_000, total_timesteps=512
         )
-        train.train(config, tmp_path / "run")
+        training_loop.train(config, tmp_path / "run")
         assert self.best_iteration(tmp_path / "run") == 2
 
 
@@ -346,7 +348,7 @@ class TestStopWhenSolved:
         monkeypatch.setattr(selection, "make_evaluator", self.evaluator)
 
     def test_ends_with_the_model_that_solved_it(self, tmp_path: Path) -> None:
-        outcome = train.train(TOY, tmp_path / "run")
+        outcome = training_loop.train(TOY, tmp_path / "run")
         assert (outcome.solved, outcome.finished, outcome.timesteps) == (True, True, 3 * 256)
         assert self.evaluator.asked == ["evaluation", "confirmation"]
         assert load_model(tmp_path / "run").info["iteration"] == 3
@@ -358,18 +360,18 @@ class TestStopWhenSolved:
     )
     def test_goes_on_below_the_threshold(self, tmp_path: Path, which: str, answer: float) -> None:
         setattr(self.evaluator, which, answer)
-        outcome = train.train(TOY, tmp_path / "run")
+        outcome = training_loop.train(TOY, tmp_path / "run")
         assert (outcome.solved, outcome.finished, outcome.timesteps) == (False, True, 8 * 256)
 
     def test_evaluations_wait_until_training_looks_promising(self, tmp_path: Path) -> None:
-        train.train(replace(TOY, evaluation_min_return=150.0), tmp_path / "run")
+        training_loop.train(replace(TOY, evaluation_min_return=150.0), tmp_path / "run")
         assert self.evaluator.asked == ["evaluation", "confirmation"]  # the last iteration's
         assert load_model(tmp_path / "run").info["iteration"] == 8
 
     def test_saves_the_policy_with_the_gain_that_did_best(self, tmp_path: Path) -> None:
-        train.train(replace(TOY, total_timesteps=3 * 256), tmp_path / "plain")
+        training_loop.train(replace(TOY, total_timesteps=3 * 256), tmp_path / "plain")
         self.evaluator.gain = 0.5
-        train.train(replace(TOY, total_timesteps=3 * 256), tmp_path / "run")
+        training_loop.train(replace(TOY, total_timesteps=3 * 256), tmp_path / "run")
         plain, scaled = load_model(tmp_path / "plain"), load_model(tmp_path / "run")
         assert scaled.info["gain"] == 0.5
         ours, theirs = scaled.actor.state_dict(), plain.actor.state_dict()
@@ -403,17 +405,17 @@ class TestStopWhenSolved:
         run.close()
 
     def test_goes_on_if_told_to(self, tmp_path: Path) -> None:
-        outcome = train.train(replace(TOY, stop_when_solved=False), tmp_path / "run")
+        outcome = training_loop.train(replace(TOY, stop_when_solved=False), tmp_path / "run")
         assert (outcome.solved, outcome.timesteps) == (False, 8 * 256)
         assert "confirmation" not in self.evaluator.asked
 
     def test_a_solved_run_has_nothing_to_resume_until_it_is_told_to_go_on(
         self, tmp_path: Path
     ) -> None:
-        train.train(TOY, tmp_path / "run")
-        assert train.train(TOY, tmp_path / "run", resume=True).timesteps == 3 * 256
+        training_loop.train(TOY, tmp_path / "run")
+        assert training_loop.train(TOY, tmp_path / "run", resume=True).timesteps == 3 * 256
         on = replace(TOY, stop_when_solved=False)
-        outcome = train.train(on, tmp_path / "run", resume=True)
+        outcome = training_loop.train(on, tmp_path / "run", resume=True)
         assert (outcome.solved, outcome.timesteps) == (False, 8 * 256)
 
 
@@ -463,21 +465,21 @@ class TestInitFrom:
         policy.info["discounted_return_variance"] = variance
         save_model(tmp_path / "odd.pth", policy)
         with pytest.raises(UserError, match="not finite"):
-            train.train(replace(TOY, init_from=str(tmp_path / "odd.pth")), tmp_path / "run")
+            training_loop.train(replace(TOY, init_from=str(tmp_path / "odd.pth")), tmp_path / "run")
         assert not (tmp_path / "run").exists()
 
     def test_goes_on_without_the_original(self, uninterrupted: Path, tmp_path: Path) -> None:
         original = shutil.copytree(uninterrupted, tmp_path / "original")
         config = replace(TOY, hidden_sizes=(5,), init_from=str(original), total_timesteps=512)
-        train.train(config, tmp_path / "run", should_stop=lambda: True)
+        training_loop.train(config, tmp_path / "run", should_stop=lambda: True)
         shutil.rmtree(original)
         stored = read_run_config(tmp_path / "run")
         assert stored.hidden_sizes == TOY.hidden_sizes  # the real ones
-        assert train.train(stored, tmp_path / "run", resume=True).finished
+        assert training_loop.train(stored, tmp_path / "run", resume=True).finished
 
     def test_a_missing_model_leaves_no_run_behind(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="there is no model"):
-            train.train(replace(TOY, init_from="nowhere.pth"), tmp_path / "run")
+            training_loop.train(replace(TOY, init_from="nowhere.pth"), tmp_path / "run")
         assert not (tmp_path / "run").exists()
 
 
@@ -485,7 +487,7 @@ class TestFailures:
     def test_an_existing_run_is_refused_and_untouched(self, uninterrupted: Path) -> None:
         before = {path: path.stat().st_mtime_ns for path in uninterrupted.rglob("*")}
         with pytest.raises(UserError, match="already holds a run"):
-            train.train(TOY, uninterrupted)
+            training_loop.train(TOY, uninterrupted)
         assert before == {path: path.stat().st_mtime_ns for path in uninterrupted.rglob("*")}
 
     def test_a_non_finite_loss_keeps_the_last_good_model(
@@ -501,7 +503,7 @@ class TestFailures:
                 )
 
         with pytest.raises(RunFailedError, match=r"not finite.*smaller learning rate"):
-            train.train(config, tmp_path / "run", on_iteration=poison)
+            training_loop.train(config, tmp_path / "run", on_iteration=poison)
         load_model(tmp_path / "run")
         load_model(tmp_path / "run/saved_models/checkpoint_4.pth")
         assert len(read_rows(tmp_path / "run/metrics.csv")) == 5
@@ -517,11 +519,11 @@ class TestFailures:
             save_model(path, model)
 
         monkeypatch.setattr(trainer, "save_model", full)
-        monkeypatch.setattr(train, "SAVE_SECONDS", 0.0)
+        monkeypatch.setattr(training_loop, "SAVE_SECONDS", 0.0)
         with pytest.raises(RunFailedError, match="No space left on device; make room"):
-            train.train(TOY, run_dir)
+            training_loop.train(TOY, run_dir)
         monkeypatch.undo()
-        train.train(TOY, run_dir, resume=True)
+        training_loop.train(TOY, run_dir, resume=True)
         assert_same_run(run_dir, uninterrupted)
 
     def test_a_disk_that_is_full_for_the_table(
@@ -542,7 +544,7 @@ class TestFailures:
 
         monkeypatch.setattr(RunLog, "__init__", remember)
         with pytest.raises(RunFailedError, match="No space left on device; make room"):
-            train.train(TOY, tmp_path / "run", on_iteration=fill)
+            training_loop.train(TOY, tmp_path / "run", on_iteration=fill)
 
     def test_what_a_disk_says_is_passed_on(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -552,7 +554,7 @@ class TestFailures:
 
         monkeypatch.setattr("bipedal.resume.save_state", fail)
         with pytest.raises(RunFailedError) as caught:
-            train.train(replace(TOY, total_timesteps=256), tmp_path / "run")
+            training_loop.train(replace(TOY, total_timesteps=256), tmp_path / "run")
         path = tmp_path / "run/saved_models/resume.pt"
         assert str(caught.value) == (
             f"cannot write to {tmp_path / 'run'}: {path}: Read-only file system; "
@@ -564,7 +566,7 @@ class TestFailures:
             raise ConnectionError("the dashboard is down")
 
         with pytest.raises(ConnectionError):
-            train.train(TOY, tmp_path / "run", on_iteration=fail)
+            training_loop.train(TOY, tmp_path / "run", on_iteration=fail)
 
     def test_why_a_run_could_not_begin_is_said_though_it_cannot_be_discarded(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -575,33 +577,33 @@ class TestFailures:
         def fail(*_: object, **__: object) -> None:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        monkeypatch.setattr(train, "Trainer", refuse)
+        monkeypatch.setattr(training_loop, "Trainer", refuse)
         monkeypatch.setattr(Path, "unlink", fail)
         with pytest.raises(UserError, match="there is no GPU"):
-            train.train(TOY, tmp_path / "run")
+            training_loop.train(TOY, tmp_path / "run")
 
     def test_a_run_is_trained_by_one_process_at_a_time(self, tmp_path: Path) -> None:
         def start_another(_: Progress) -> None:
             with pytest.raises(UserError, match="being trained by another process"):
-                train.train(config, tmp_path / "run", resume=True)
+                training_loop.train(config, tmp_path / "run", resume=True)
 
         config = replace(TOY, total_timesteps=256)
-        train.train(config, tmp_path / "run", on_iteration=start_another)
+        training_loop.train(config, tmp_path / "run", on_iteration=start_another)
 
     def test_models_of_something_else_are_not_overwritten(self, tmp_path: Path) -> None:
         (tmp_path / "run/saved_models").mkdir(parents=True)
         (tmp_path / "run/saved_models/best_model.pth").write_text("precious")
         with pytest.raises(UserError, match="already holds models"):
-            train.train(TOY, tmp_path / "run")
+            training_loop.train(TOY, tmp_path / "run")
 
     def test_an_unwritable_directory_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(UserError, match="cannot write to"):
-            train.train(TOY, tmp_path / "file" / "run")
+            training_loop.train(TOY, tmp_path / "file" / "run")
 
 
 def test_another_seed_gives_another_run(uninterrupted: Path, tmp_path: Path) -> None:
-    train.train(replace(TOY, seed=1, total_timesteps=256), tmp_path / "run")
+    training_loop.train(replace(TOY, seed=1, total_timesteps=256), tmp_path / "run")
     ours, theirs = (
         without_clock(run / "metrics.csv")[0] for run in (tmp_path / "run", uninterrupted)
     )
@@ -612,10 +614,10 @@ def test_a_callers_threads_stay_as_they_were(tmp_path: Path) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        train.train(replace(TOY, total_timesteps=256), tmp_path / "run")
+        training_loop.train(replace(TOY, total_timesteps=256), tmp_path / "run")
         assert torch.get_num_threads() == 3
         with pytest.raises(UserError):
-            train.train(TOY, tmp_path / "run")
+            training_loop.train(TOY, tmp_path / "run")
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
