@@ -68,6 +68,47 @@ def test_the_package_is_the_command() -> None:
     assert (done.returncode, done.stdout) == (0, f"bipedal {__version__}\n")
 
 
+INTERRUPT_AN_IMPORT = """
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+
+class Interrupter(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupter())
+sys.argv = ["bipedal", "info", "pretrained:walker"]
+from bipedal.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "says"), [("bipedal.cli", ""), ("numpy", ""), ("torch", "bipedal: interrupted\n")]
+)
+def test_an_interrupt_during_the_imports_has_its_exit_code(module: str, says: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPT_AN_IMPORT.format(module=module)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", says)
+
+
+def test_an_interrupt_during_the_imports_may_be_ignored() -> None:
+    script = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+    done = subprocess.run(
+        [sys.executable, "-c", script + INTERRUPT_AN_IMPORT.format(module="numpy")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert "24-" in done.stdout
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_wrong_request_stays_one_where_nothing_can_be_said() -> None:
     with open("/dev/full", "w") as full:
