@@ -32,7 +32,12 @@ in another order.
 
 
 def check_observations(observations: Tensor) -> None:
-    """ValueError if these are not the observations of N environments, (N, 24)."""
+    """TypeError or ValueError if these are not the observations of N environments, (N, 24)."""
+    if not isinstance(observations, Tensor):
+        raise TypeError(
+            f"act_batch takes a torch tensor, not {type(observations).__name__}: "
+            "torch.from_numpy makes one of an array"
+        )
     if observations.dim() != 2 or observations.shape[1] != OBSERVATION_DIM:
         raise ValueError(
             f"act_batch takes observations (N, {OBSERVATION_DIM}), not {tuple(observations.shape)}"

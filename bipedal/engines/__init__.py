@@ -6,13 +6,8 @@ show the batched one to other libraries, and `registration` to `gymnasium.make`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from bipedal.seeds import row_seeds
-from bipedal.walker import WALKER_ID, VectorEngine, check_env_id
-
-if TYPE_CHECKING:
-    from gymnasium.vector import VectorEnv
+from bipedal.walker import VectorEngine
 
 
 def make_engine(name: str, env_id: str, num_envs: int, seed: int) -> VectorEngine:
@@ -28,18 +23,3 @@ def make_engine(name: str, env_id: str, num_envs: int, seed: int) -> VectorEngin
     from bipedal.engines.warp import WarpEngine
 
     return WarpEngine(env_id, num_envs, row_seeds(seed, num_envs))
-
-
-def make_vec(
-    env_id: str = WALKER_ID, num_envs: int = 1, **options: Any
-) -> VectorEnv[Any, Any, Any]:
-    """Make N walkers as a `gymnasium.vector.VectorEnv`, on the batched engine.
-
-    The same as `gymnasium.make_vec(f"bipedal/{env_id}", num_envs, ...)`; `options` are those of
-    `WalkerVectorEnv`: autoreset_mode, render_mode, device, threads. Raises `UserError` for an
-    unknown `env_id`.
-    """
-    import gymnasium  # not above: there the name soon stands for the module of that name here
-
-    check_env_id(env_id)
-    return gymnasium.make_vec(f"bipedal/{env_id}", num_envs, **options)

@@ -25,7 +25,7 @@ from bipedal.evaluation.trajectory import Trajectory
 from bipedal.foreign_policy import ForeignPolicy
 from bipedal.physics.constants import START_X
 from bipedal.policy import Policy
-from bipedal.walker import FloatArray, Step
+from bipedal.walker import WALKER_ID, FloatArray, Step
 
 Act = Callable[[FloatArray], FloatArray]
 """One raw observation (24,) to one action (4,), both float32."""
@@ -73,6 +73,11 @@ def begin(policy: Player, gain: Tensor | None = None) -> ActBatch:
         return policy.act_batch
     act = policy
     return lambda observations, begun: torch.from_numpy(np.stack([*map(act, observations.numpy())]))
+
+
+def env_id_of(policy: Player) -> str:
+    """The environment that a policy was trained in; BipedalWalker-v3 for a plain function."""
+    return policy.env_id if isinstance(policy, Policy | ForeignPolicy) else WALKER_ID
 
 
 def run_episode(policy: Player, env_id: str, seed: int, *, keep_trajectory: bool = True) -> Episode:

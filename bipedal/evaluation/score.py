@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from bipedal.engines.warp import WarpEngine
 from bipedal.errors import UserError
-from bipedal.evaluation.episode import Episode, begin, play_episodes
+from bipedal.evaluation.episode import Episode, Player, begin, env_id_of, play_episodes
 from bipedal.evaluation.gait import summarise
 from bipedal.evaluation.obstacles import NONE, Kind
 from bipedal.foreign_policy import ForeignPolicy
@@ -157,7 +157,7 @@ class Evaluation:
 
 
 def evaluate(
-    policy: Policy | ForeignPolicy,
+    policy: Player,
     env_id: str | None = None,
     *,
     episodes: int = 100,
@@ -174,13 +174,23 @@ def evaluate(
     if episodes < 1:
         raise UserError(f"--episodes must be at least 1, not {episodes}")
     check_seed(seed)
-    env_id = policy.env_id if env_id is None else env_id
+    env_id = env_id_of(policy) if env_id is None else env_id
+    player = _with_statistics(policy, statistics)
     rounds = -(-episodes // MAX_ROWS)
     rows = -(-episodes // rounds)
     engine = WarpEngine(env_id, rows, seed, autoreset=False)
     with one_thread_an_operation(), closing(engine):
-        act = begin(policy.with_statistics(statistics))
+        act = begin(player)
         seeds = range(seed, seed + episodes)
         stream = play_episodes(act, engine, seeds, recorded=range(rows))
         played = dict(progress(stream, episodes))
     return Evaluation(env_id, seed, [played[number] for number in range(episodes)])
+
+
+def _with_statistics(policy: Player, statistics: Statistics) -> Player:
+    """The player that sees the world through these statistics."""
+    if isinstance(policy, Policy | ForeignPolicy):
+        return policy.with_statistics(statistics)
+    if statistics != "saved":
+        raise UserError(f"a plain function has no statistics that {statistics!r} could replace")
+    return policy
