@@ -75,8 +75,8 @@ class EvaluateArguments:
     """Score the greedy policy: raw reward, the episodes of fresh Gymnasium environments."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model), pretrained:NAME, or a .zip, .cleanrl_model or
-    .json of another library."""
+    """A .pth file, a run directory (its best model), pretrained:NAME, the .onnx of export, or a
+    .zip, .cleanrl_model or .json of another library."""
     env_id: Annotated[str | None, Metavar("ID")] = None
     """Environment, by default the model's, or Hardcore if another library's file has "hard" in its
     name."""
@@ -128,8 +128,8 @@ class RecordArguments:
     """Record one greedy episode as a video; needs no screen."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model), pretrained:NAME, or a .zip, .cleanrl_model or
-    .json of another library."""
+    """A .pth file, a run directory (its best model), pretrained:NAME, the .onnx of export, or a
+    .zip, .cleanrl_model or .json of another library."""
     out: Annotated[Path, Metavar("FILE")]
     """File to write, .mp4 or .gif."""
     env_id: Annotated[str | None, Metavar("ID")] = None
@@ -204,12 +204,39 @@ def share(arguments: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
+class ExportArguments:
+    """Write a policy as one file, with its normalisation inside, to use without this package."""
+
+    model: ModelArgument
+    """A .pth file, a run directory (its best model) or pretrained:NAME."""
+    out: Annotated[Path, Metavar("FILE")]
+    """File to write, .onnx, or .h for a C header that needs no library."""
+    episodes: Annotated[int, between(0, 100_000)] = 100
+    """Episodes that are played to note a score in the file; 0 for none."""
+
+
+def export(arguments: Sequence[str]) -> None:
+    """Write a model as a file for other programs."""
+    args = _parse(ExportArguments, "export", arguments)
+    from bipedal.checkpoint import load_model
+    from bipedal.evaluation.score import evaluate as play
+    from bipedal.export.export import check_format, export_policy
+    from bipedal.progress import track_items
+
+    check_format(args.out)
+    policy = load_model(args.model)
+    progress = functools.partial(track_items, "scoring")
+    score = play(policy, episodes=args.episodes, progress=progress) if args.episodes else None
+    print(export_policy(policy, args.out, score))
+
+
+@dataclass(frozen=True)
 class InfoArguments:
     """Say what is in a model's files, without trusting them."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model), pretrained:NAME, or a .zip, .cleanrl_model or
-    .json of another library."""
+    """A .pth file, a run directory (its best model), pretrained:NAME, the .onnx of export, or a
+    .zip, .cleanrl_model or .json of another library."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
@@ -301,6 +328,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "record": record,
     "report": report,
     "share": share,
+    "export": export,
     "info": info,
     "conformance": conformance,
     "study": study,
@@ -313,13 +341,14 @@ USAGE = """usage: bipedal COMMAND ...
   record MODEL --out FILE    make a video (.mp4 or .gif)
   report RUN                 make one HTML page of a run
   share MODEL ... --out FILE make one HTML page in which models walk
+  export MODEL --out FILE    write a policy for other programs (.onnx or .h)
   info MODEL                 say what is in a model's files
   conformance ENV_ID         compare an environment with Gymnasium's, bit for bit
   study NAME                 put a claim to the test over many seeds
 
 MODEL is a .pth file, a run directory (its best model) or pretrained:NAME. evaluate, record and
-info also take a .zip of Stable-Baselines3 (with its vecnormalize.pkl beside it), CleanRL's
-.cleanrl_model, and the .json of Evolving Stable Strategies.
+info also take the .onnx of export, a .zip of Stable-Baselines3 (with its vecnormalize.pkl beside
+it), CleanRL's .cleanrl_model, and the .json of Evolving Stable Strategies.
 bipedal COMMAND --help lists a command's options."""
 
 
