@@ -64,8 +64,15 @@ def test_training_and_going_on(tiny_config: TrainConfig, tmp_path: Path) -> None
 
 def test_a_preset_is_a_start_for_changes(tmp_path: Path) -> None:
     config = bipedal.presets.get_preset("seed")
-    changes = {"minibatch_size": 32, "total_timesteps": 64, "rollout_steps": 64, "epochs": 1}
-    outcome = bipedal.train("seed", tmp_path, evaluation_interval=0, video_interval=0, **changes)
+    outcome = bipedal.train(
+        "seed",
+        tmp_path,
+        total_timesteps=64,
+        rollout_steps=64,
+        epochs=1,
+        evaluation_interval=0,
+        video_interval=0,
+    )
     assert outcome.timesteps == 64
     assert bipedal.TrainConfig(preset="seed") != config
     assert bipedal.presets.PRESETS["seed"] is config

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
+from torch import Tensor, nn
 
 from bipedal.errors import UserError
 from bipedal.policy import Policy
@@ -98,6 +98,6 @@ def _layer(module: nn.Module) -> Layer:
     return Activation("relu" if isinstance(module, nn.ReLU) else "tanh")
 
 
-def _doubles(parameter: nn.Parameter) -> Doubles:
+def _doubles(parameter: Tensor) -> Doubles:
     array: Doubles = parameter.detach().cpu().double().numpy()
     return array

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bipedal.config import MAX_WIDTH
 from bipedal.errors import UserError
 from bipedal.export.export import export_policy
 from bipedal.loading import onnx_file
@@ -63,7 +64,7 @@ def with_rows_of_its_own(model: Any) -> None:
 
 def with_a_layer_too_wide(model: Any) -> None:
     gemm = next(node for node in model.graph.node if node.op_type == "Gemm")
-    width = onnx_file.MAX_WIDTH + 1
+    width = MAX_WIDTH + 1
     for name, value in zip(gemm.input[1:], (np.zeros((width, 24)), np.zeros(width)), strict=True):
         number = [tensor.name for tensor in model.graph.initializer].index(name)
         replace_constant(model, number, value)
