@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test test-without-box2d lint proofs parity conformance-data wasm lock pretrained \
+.PHONY: train test test-without-box2d lint docs proofs parity conformance-data wasm lock pretrained \
 	pretrained-hardcore clean
 
 train: $(VENV)/installed
@@ -22,6 +22,10 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site, into build/site; a warning is an error. Open build/site/index.html.
+docs: $(VENV)/installed-dev
+	$(BIN)/python -m sphinx -W --keep-going -q -d build/doctrees docs build/site
 
 # The slow proofs: a real training, twenty kills. Minutes to tens of minutes.
 proofs: $(VENV)/installed-dev

@@ -75,8 +75,8 @@ class EvaluateArguments:
     """Score the greedy policy: raw reward, the episodes of fresh Gymnasium environments."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model), pretrained:NAME, the .onnx of export, or a
-    .zip, .cleanrl_model or .json of another library."""
+    """A .pth file, a run directory, pretrained:NAME, an exported .onnx, or another library's .zip,
+    .cleanrl_model or .json."""
     env_id: Annotated[str | None, Metavar("ID")] = None
     """Environment, by default the model's, or Hardcore if another library's file has "hard" in its
     name."""
@@ -128,8 +128,8 @@ class RecordArguments:
     """Record one greedy episode as a video; needs no screen."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model), pretrained:NAME, the .onnx of export, or a
-    .zip, .cleanrl_model or .json of another library."""
+    """A .pth file, a run directory, pretrained:NAME, an exported .onnx, or another library's .zip,
+    .cleanrl_model or .json."""
     out: Annotated[Path, Metavar("FILE")]
     """File to write, .mp4 or .gif."""
     env_id: Annotated[str | None, Metavar("ID")] = None
@@ -235,8 +235,8 @@ class InfoArguments:
     """Say what is in a model's files, without trusting them."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model), pretrained:NAME, the .onnx of export, or a
-    .zip, .cleanrl_model or .json of another library."""
+    """A .pth file, a run directory, pretrained:NAME, an exported .onnx, or another library's .zip,
+    .cleanrl_model or .json."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
@@ -350,6 +350,13 @@ MODEL is a .pth file, a run directory (its best model) or pretrained:NAME. evalu
 info also take the .onnx of export, a .zip of Stable-Baselines3 (with its vecnormalize.pkl beside
 it), CleanRL's .cleanrl_model, and the .json of Evolving Stable Strategies.
 bipedal COMMAND --help lists a command's options."""
+
+
+def help_text(name: str) -> str:
+    """What `bipedal NAME --help` prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
+        COMMANDS[name](["--help"])
+    return printed.getvalue().rstrip()
 
 
 def _parse(kind: type[Any], name: str, arguments: Sequence[str]) -> Any:
