@@ -1,14 +1,15 @@
 """The only room that touches model files: written atomically, read without trust.
 
-A model is two files. `X.pth` holds `{"policy": state_dict, "critic": state_dict, ...}` with
+A model is one file or two. `X.safetensors` holds everything, and no pickle
+(`bipedal.tensor_file`). Or `X.pth` holds `{"policy": state_dict, "critic": state_dict, ...}` with
 further keys of plain types; `X_stats.pkl` beside it a pickled
 `gymnasium.wrappers.utils.RunningMeanStd`, the observation statistics. That is what the notebook
 this project grew from wrote, and its files can be read here and ours there. Ours also carry the
 SHA-256 of the statistics they belong with, so that a model can never be run with those of
 another.
 
-Reading runs no code from a file: weights through `bipedal.torch_archive`, statistics through the
-unpickler of `bipedal.safe_pickle`.
+Reading runs no code from a file: the weights of a pair come through `bipedal.torch_archive`, its
+statistics through the unpickler of `bipedal.safe_pickle`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from bipedal.history import FrameStack
 from bipedal.networks import Activation, Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
 from bipedal.policy import Policy
-from bipedal.safe_pickle import parse_statistics
+from bipedal.safe_pickle import check_statistics, parse_statistics
+from bipedal.tensor_file import pack, unpack
 from bipedal.torch_archive import read_torch
 from bipedal.walker import ACTION_DIM, OBSERVATION_DIM
 
@@ -43,6 +45,8 @@ MAX_STATISTICS_BYTES = 1 << 14
 READ_ATTEMPTS = 10
 """A model and statistics that do not fit are read again, as a save may be under way."""
 PRETRAINED = Path(__file__).parent / "pretrained"
+SINGLE = ".safetensors"
+"""Suffix of a model in one file."""
 
 
 # Writing -----------------------------------------------------------------------------------------
@@ -68,33 +72,66 @@ def _statistics_to_bytes(normalizer: ObservationNormalizer) -> bytes:
 
 
 def save_model(path: Path, policy: Policy) -> None:
-    """Write `path` (.pth) and its statistics.
+    """Write one file if `path` ends in `.safetensors`, else `path` (.pth) and its statistics.
 
-    Two renames cannot be one. A reader between them, or after a power cut there, finds new
-    statistics, an old model and the new model still under its temporary name; the digest tells it
-    that these two belong together (see `load_model`). The next save first makes the rename
-    that was missed, so that it may be cut off as well.
+    The gain goes into the weights. Two renames cannot be one. A reader between them, or after a
+    power cut there, finds new statistics, an old model and the new model still under its temporary
+    name; the digest tells it that these two belong together (see `load_model`). The next save first
+    makes the rename that was missed, so that it may be cut off as well.
     """
+    policy = policy.with_gain_in_weights()
+    if _is_single(path):
+        atomic_write((path, _single_to_bytes(policy)))
+        return
     if _read_unrenamed(path) is not None:
         os.replace(temporary_path(path), path)
-    weights, statistics = policy_to_bytes(policy)
+    statistics = _statistics_to_bytes(policy.normalizer)
+    digest = hashlib.sha256(statistics).hexdigest()
+    weights = _to_bytes(
+        {**policy.info, **_networks_of(policy), **_facts_of(policy), "statistics_sha256": digest}
+    )
     atomic_write((statistics_path(path), statistics), (path, weights))
 
 
-def policy_to_bytes(policy: Policy) -> tuple[bytes, bytes]:
-    """Contents of a model's two files, weights and statistics; the gain goes into the weights."""
-    policy = policy.with_gain_in_weights()
-    statistics = _statistics_to_bytes(policy.normalizer)
-    contents = {
-        **policy.info,
-        "policy": {name: t.cpu() for name, t in policy.actor.state_dict().items()},
-        "critic": {name: t.cpu() for name, t in policy.critic.state_dict().items()},
+def save_best_model(models_dir: Path, policy: Policy) -> None:
+    """Write `best_model` in both forms.
+
+    The single file is absent while the pair changes: where both are, they are the same model.
+    """
+    single = models_dir / f"best_model{SINGLE}"
+    single.unlink(missing_ok=True)
+    save_model(models_dir / "best_model.pth", policy)
+    save_model(single, policy)
+
+
+def _is_single(path: Path) -> bool:
+    return path.suffix.lower() == SINGLE
+
+
+def _single_to_bytes(policy: Policy) -> bytes:
+    said = {
+        name: value
+        for name, value in policy.info.items()
+        if isinstance(name, str) and _is_plain(name) and (value is None or _is_plain(value))
+    }
+    parts = {**_networks_of(policy), "statistics": policy.normalizer.state_dict()}
+    return pack(parts, {**said, **_facts_of(policy)})
+
+
+def _networks_of(policy: Policy) -> dict[str, dict[str, Tensor]]:
+    return {
+        part: {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+        for part, network in (("policy", policy.actor), ("critic", policy.critic))
+    }
+
+
+def _facts_of(policy: Policy) -> dict[str, Any]:
+    """What the weights of a policy do not say."""
+    return {
         "activation": policy.actor.activation,
         "std_bounds": list(policy.actor.std_bounds),
         "memory": list(policy.frame_stack),
-        "statistics_sha256": hashlib.sha256(statistics).hexdigest(),
     }
-    return _to_bytes(contents), statistics
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -119,7 +156,7 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def resolve_model_path(spec: str | Path) -> Path:
-    """Find the `.pth` of a MODEL: a file, a run directory (its best) or `pretrained:NAME`."""
+    """Find the file of a MODEL: the file itself, a run directory's best, or `pretrained:NAME`."""
     text = str(spec)
     if text.startswith("pretrained:"):
         name = text.removeprefix("pretrained:")
@@ -135,7 +172,8 @@ def resolve_model_path(spec: str | Path) -> Path:
         return best
     if not os.path.exists(path):
         raise UserError(
-            f"there is no model {text}: give a .pth file, a run directory or pretrained:NAME"
+            f"there is no model {text}: give a .safetensors or .pth file, a run directory or "
+            "pretrained:NAME"
         )
     return path
 
@@ -174,34 +212,41 @@ def _read_unrenamed(path: Path) -> dict[str, Any] | None:
 
 
 def load_model(spec: str | Path, *, allow_missing_statistics: bool = False) -> Policy:
-    """Read a model; `spec` is a `.pth` file, a run directory or `pretrained:NAME`.
+    """Read a model: a `.safetensors` or `.pth` file, a run directory or `pretrained:NAME`.
 
     Sizes and LayerNorm are read off the weights, so the notebook's files need no configuration.
     Raises `UserError` for anything that is not a sound model of this robot with its own
-    statistics; with `allow_missing_statistics` their file may be absent (observations then go
-    in as they are, clipped to ±10).
+    statistics; with `allow_missing_statistics` the file of those of a `.pth` may be absent
+    (observations then go in as they are, clipped to ±10).
     """
     path = resolve_model_path(spec)
+    if _is_single(path):
+        return _build(path, *_read_single(path))
     contents, statistics = _read_pair(path)
-    if statistics is None and not allow_missing_statistics:
+    if statistics is not None:
+        normalizer = parse_statistics(statistics, str(statistics_path(path)))
+    elif allow_missing_statistics:
+        normalizer = ObservationNormalizer((OBSERVATION_DIM,))
+    else:
         raise UserError(
             f"{statistics_path(path)} is missing: without its statistics a policy sees another "
             "world and falls; put the file back (only evaluate runs without: --statistics none)"
         )
-    return _build(path, contents, statistics)
+    return _build(path, contents, normalizer)
 
 
-def policy_from_bytes(weights: bytes, statistics: bytes) -> Policy:
-    """Undo `policy_to_bytes`."""
-    path = Path("model.pth")  # only messages name it
-    return _build(path, _read_contents(path, weights), statistics)
+def _read_single(path: Path) -> tuple[dict[str, Any], ObservationNormalizer]:
+    """Read a `.safetensors` file: what a `.pth` holds, and the statistics."""
+    parts, facts = unpack(path, read_file(path, MAX_FILE_BYTES))
+    try:
+        numbers = check_weights(parts.pop("statistics"))
+        mean, var, count = (numbers[name].double().numpy() for name in ("mean", "var", "count"))
+    except (LookupError, ValueError, TypeError, RuntimeError):
+        raise UserError(f"{path} holds no observation statistics: copy or train it again") from None
+    return {**facts, **parts}, check_statistics(mean, var, count, str(path))
 
 
-def _build(path: Path, contents: Mapping[str, Any], statistics: bytes | None) -> Policy:
-    if statistics is None:
-        normalizer = ObservationNormalizer((OBSERVATION_DIM,))
-    else:
-        normalizer = parse_statistics(statistics, str(statistics_path(path)))
+def _build(path: Path, contents: Mapping[str, Any], normalizer: ObservationNormalizer) -> Policy:
     frame_stack = _frame_stack(path, contents.get("memory", [1, 1]))
     actor, critic = _networks(path, contents, frame_stack)
     own = ("policy", "critic", "activation", "std_bounds", "memory", "statistics_sha256")
@@ -213,12 +258,13 @@ def describe_model(spec: str | Path) -> dict[str, Any]:
     """Say what a model's files hold, in plain types; statistics may be missing, nothing is run."""
     path = resolve_model_path(spec)
     policy = load_model(path, allow_missing_statistics=True)
-    found = os.path.exists(statistics_path(path))
+    place = path if _is_single(path) else statistics_path(path)
+    found = os.path.exists(place)
     width = policy.frame_stack.frames * OBSERVATION_DIM
     facts = {
         "path": str(path),
         "sha256": hashlib.sha256(read_file(path, MAX_FILE_BYTES)).hexdigest(),
-        "statistics": str(statistics_path(path)) if found else "missing",
+        "statistics": str(place) if found else "missing",
         "layers": "-".join(map(str, (width, *policy.actor.hidden_sizes, ACTION_DIM))),
         "frames": policy.frame_stack.frames,
         "frame_stride": policy.frame_stack.stride,

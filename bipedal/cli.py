@@ -75,8 +75,8 @@ class EvaluateArguments:
     """Score the greedy policy: raw reward, the episodes of fresh Gymnasium environments."""
 
     model: ModelArgument
-    """A .pth file, a run directory, pretrained:NAME, an exported .onnx, or another library's .zip,
-    .cleanrl_model or .json."""
+    """A .safetensors or .pth file, a run directory, pretrained:NAME, an exported .onnx, or another
+    library's .zip, .cleanrl_model or .json."""
     env_id: Annotated[str | None, Metavar("ID")] = None
     """Environment, by default the model's, or Hardcore if another library's file has "hard" in its
     name."""
@@ -128,8 +128,8 @@ class RecordArguments:
     """Record one greedy episode as a video; needs no screen."""
 
     model: ModelArgument
-    """A .pth file, a run directory, pretrained:NAME, an exported .onnx, or another library's .zip,
-    .cleanrl_model or .json."""
+    """A .safetensors or .pth file, a run directory, pretrained:NAME, an exported .onnx, or another
+    library's .zip, .cleanrl_model or .json."""
     out: Annotated[Path, Metavar("FILE")]
     """File to write, .mp4 or .gif."""
     env_id: Annotated[str | None, Metavar("ID")] = None
@@ -182,7 +182,7 @@ class ShareArguments:
     """Make one HTML file in which models walk, with the real physics; it needs no server."""
 
     models: Annotated[tuple[str, ...], Positional("MODEL")]
-    """One to four of .pth files, run directories (their best models) and pretrained:NAME."""
+    """One to four of .safetensors or .pth files, run directories and pretrained:NAME."""
     out: Annotated[Path, Metavar("FILE")]
     """File to write, .html."""
     seed: int = 0
@@ -208,7 +208,7 @@ class ExportArguments:
     """Write a policy as one file, with its normalisation inside, to use without this package."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model) or pretrained:NAME."""
+    """A .safetensors or .pth file, a run directory (its best model) or pretrained:NAME."""
     out: Annotated[Path, Metavar("FILE")]
     """File to write, .onnx, or .h for a C header that needs no library."""
     episodes: Annotated[int, between(0, 100_000)] = 100
@@ -235,8 +235,8 @@ class InfoArguments:
     """Say what is in a model's files, without trusting them."""
 
     model: ModelArgument
-    """A .pth file, a run directory, pretrained:NAME, an exported .onnx, or another library's .zip,
-    .cleanrl_model or .json."""
+    """A .safetensors or .pth file, a run directory, pretrained:NAME, an exported .onnx, or another
+    library's .zip, .cleanrl_model or .json."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
@@ -346,9 +346,9 @@ USAGE = """usage: bipedal COMMAND ...
   conformance ENV_ID         compare an environment with Gymnasium's, bit for bit
   study NAME                 put a claim to the test over many seeds
 
-MODEL is a .pth file, a run directory (its best model) or pretrained:NAME. evaluate, record and
-info also take the .onnx of export, a .zip of Stable-Baselines3 (with its vecnormalize.pkl beside
-it), CleanRL's .cleanrl_model, and the .json of Evolving Stable Strategies.
+MODEL is a .safetensors or .pth file, a run directory (its best model) or pretrained:NAME. evaluate,
+record and info also take the .onnx of export, a .zip of Stable-Baselines3 (with its vecnormalize.pkl
+beside it), CleanRL's .cleanrl_model, and the .json of Evolving Stable Strategies.
 bipedal COMMAND --help lists a command's options."""
 
 

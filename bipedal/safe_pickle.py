@@ -20,6 +20,8 @@ from bipedal.errors import UserError
 from bipedal.normalizer import ObservationNormalizer
 from bipedal.walker import OBSERVATION_DIM
 
+Floats = npt.NDArray[np.float64]
+
 
 class Attributes:
     """Stands for an object in a pickle, such as a RunningMeanStd: takes its attributes."""
@@ -127,7 +129,7 @@ class StatisticsUnpickler(_PythonUnpickler):  # type: ignore[misc]
     dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
 
-def to_array(value: object) -> npt.NDArray[np.float64]:
+def to_array(value: object) -> Floats:
     """Make a real array of what a pickle said of one; ValueError if that is no float array."""
     if isinstance(value, int | float):
         return np.array(float(value))
@@ -159,7 +161,7 @@ def parse_statistics(data: bytes, source: str) -> ObservationNormalizer:
 def make_normalizer(statistics: object, source: str, kind: str) -> ObservationNormalizer:
     """Make a normaliser of what a pickle said of a RunningMeanStd, `kind` in messages.
 
-    Raises `UserError` if these are no possible statistics of 24 numbers.
+    Raises `UserError` if it said of none, or as `check_statistics` does.
     """
     try:
         if not isinstance(statistics, Attributes):
@@ -168,6 +170,16 @@ def make_normalizer(statistics: object, source: str, kind: str) -> ObservationNo
         mean, var, count = (to_array(attributes[name]) for name in ("mean", "var", "count"))
     except Exception:
         raise UserError(f"{source} does not hold {kind}, or only a part of it") from None
+    return check_statistics(mean, var, count, source)
+
+
+def check_statistics(
+    mean: Floats, var: Floats, count: Floats, source: str
+) -> ObservationNormalizer:
+    """Make a normaliser of mean (24,), variance (24,) and count ().
+
+    Raises `UserError` if these are no possible statistics of 24 numbers; `source` is for messages.
+    """
     if mean.shape != (OBSERVATION_DIM,) or var.shape != (OBSERVATION_DIM,) or count.shape != ():
         raise UserError(
             f"{source} holds statistics of shape {mean.shape}, but an observation has "

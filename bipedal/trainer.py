@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bipedal.checkpoint import save_model
+from bipedal.checkpoint import SINGLE, load_model, save_best_model, save_model
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.selection import Selection
@@ -111,22 +111,31 @@ class Trainer:
         """Save, evaluate and film where this iteration is one for it."""
         config, selection = self.config, self.selection
         if selection.is_best_in_training(self.recent_returns):
-            self._save_model("best_model.pth")
+            self._save_best_model()
         if self.iteration % config.checkpoint_interval == 0:
-            self._save_model(f"checkpoint_{self.iteration}.pth")
+            self._save_checkpoint()
         result = selection.evaluate(self.policy, self.iteration, self._mean_return())
         if result is not None:
             at = {"iteration": self.iteration, "timesteps": self.timesteps}
             elapsed = round(self.elapsed, 3)  # until this iteration began
             log.write_evaluation({**at, "time/elapsed": elapsed, **result.row})
             if config.best_by == "evaluation" and selection.is_best(result.mean_return):
-                self._save_model("best_model.pth")
+                self._save_best_model()
             if selection.confirm(self.policy, result):
-                self._save_model("best_model.pth")
+                self._save_best_model()
         if config.video_interval and self.iteration % config.video_interval == 0:
             self._record_video()
 
-    def _save_model(self, name: str) -> None:
+    def _save_best_model(self) -> None:
+        self._describe_policy()
+        save_best_model(self.models_dir, self.policy)
+
+    def _save_checkpoint(self) -> None:
+        self._describe_policy()
+        save_model(self.models_dir / f"checkpoint_{self.iteration}.pth", self.policy)
+
+    def _describe_policy(self) -> None:
+        """Write into the policy what its file is to say of it."""
         self.policy.info = {
             "env_id": self.config.env_id,
             "preset": self.config.preset,
@@ -137,7 +146,6 @@ class Trainer:
             "gain": self.policy.gain,
             **self.learner.model_info(),
         }
-        save_model(self.models_dir / name, self.policy)
 
     def _record_video(self) -> None:
         path = self.run_dir / "videos" / f"iteration_{self.iteration}.mp4"
@@ -158,9 +166,12 @@ class Trainer:
 
     def finish(self) -> None:
         """Save the last model; it is also the best one where nothing was ever measured."""
-        self._save_model(f"checkpoint_{self.iteration}.pth")
-        if not (self.models_dir / "best_model.pth").exists():
-            self._save_model("best_model.pth")
+        self._save_checkpoint()
+        best = self.models_dir / "best_model.pth"
+        if not best.exists():
+            self._save_best_model()
+        elif not best.with_suffix(SINGLE).exists():  # a save was killed before it
+            save_model(best.with_suffix(SINGLE), load_model(best))
 
     # Exact continuation ---------------------------------------------------------------------------
 
