@@ -22,9 +22,8 @@ RECORDED_PACKAGES = ("bipedal", "torch", "gymnasium", "warp-lang", "box2d", "num
 MAX_CONFIG_BYTES = 1 << 20
 
 
-def prepare_run(run_dir: Path, config: TrainConfig) -> None:
-    """Make a new run directory with its `config.json`; refuses one that already holds a run."""
-    config.validate()
+def make_run_dir(run_dir: Path) -> None:
+    """Make the directories of a new run; refuses one that already holds a run or models."""
     try:
         if (run_dir / "config.json").exists():
             raise UserError(
@@ -35,6 +34,18 @@ def prepare_run(run_dir: Path, config: TrainConfig) -> None:
         models.mkdir(parents=True, exist_ok=True)
         if any(models.iterdir()):
             raise UserError(f"{models} already holds models: choose another --run-dir")
+    except OSError as error:
+        raise UserError(f"cannot write to {run_dir}: {error.strerror}") from None
+
+
+def prepare_run(run_dir: Path, config: TrainConfig) -> None:
+    """Make a new run directory with its `config.json`; refuses one that already holds a run.
+
+    Only the process that has the lock may: the configuration must be that of the run.
+    """
+    config.validate()
+    make_run_dir(run_dir)
+    try:
         _write_config(run_dir, config)
     except OSError as error:
         raise UserError(f"cannot write to {run_dir}: {error.strerror}") from None

@@ -22,6 +22,8 @@ from bipedal.files import atomic_write, read_file
 Columns = dict[str, np.ndarray]
 """Columns of a table by name: float64 with NaN for an empty cell; str for `gait/class`."""
 
+MAX_RESULTS_BYTES = 2**26
+"""What `read_table` reads at most: hundreds of times the largest table here."""
 MAX_SHOWN_BYTES = 32 * 2**20
 """What `read_columns` reads at most: a hundred times the metrics of a long run."""
 MAX_RESUMED_BYTES = 2**30
@@ -53,10 +55,12 @@ def read_table(path: Path) -> list[dict[str, Any]]:
     """Rows of a file, their values of the types that `csv_text` was given.
 
     An empty cell is None, be it that the value was None or that the row had none. Raises
-    `RunFailedError` for a line with more or fewer cells than the first one.
+    `UserError` if the file cannot be read, and `RunFailedError` if it is damaged: a line has more
+    or fewer cells than the first one, for example.
     """
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
+    try:
+        text = read_file(path, MAX_RESULTS_BYTES).decode()
+        reader = csv.reader(io.StringIO(text, newline=""))
         columns = next(reader, [])
         rows = []
         for cells in reader:
@@ -66,6 +70,8 @@ def read_table(path: Path) -> list[dict[str, Any]]:
                     f"not {len(columns)}"
                 )
             rows.append(dict(zip(columns, map(_value, cells), strict=True)))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RunFailedError(f"{path} is damaged: {error}") from None
     return rows
 
 

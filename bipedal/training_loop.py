@@ -24,7 +24,13 @@ from bipedal.logs import RunLog
 from bipedal.networks import one_thread_an_operation
 from bipedal.presets import check_start
 from bipedal.resume import restore_run, save_run
-from bipedal.run_directory import continue_run, discard_run, lock_run, prepare_run
+from bipedal.run_directory import (
+    continue_run,
+    discard_run,
+    lock_run,
+    make_run_dir,
+    prepare_run,
+)
 from bipedal.trainer import Progress, Trainer
 
 SAVE_SECONDS = 15.0
@@ -63,12 +69,15 @@ def train(
     check_start(config)
     if not resume:
         config = with_real_sizes(config)
-        prepare_run(run_dir, config)
+        config.validate()
+        make_run_dir(run_dir)  # where the lock lies
     with ExitStack() as stack:
         stack.enter_context(one_thread_an_operation())
         stack.enter_context(lock_run(run_dir))
         if resume:
             continue_run(run_dir, config)
+        else:
+            prepare_run(run_dir, config)
         try:
             trainer = Trainer(config, run_dir)
         except BaseException:

@@ -62,6 +62,19 @@ def test_a_line_with_other_cells_is_told(line: str, cells: int, tmp_path: Path) 
         read_table(path)
 
 
+@pytest.mark.parametrize("content", [b"a\n\xff\n", b'a\n"' + b"x" * 200_000 + b'"\n', b"\xff"])
+def test_results_that_are_no_table_are_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(RunFailedError, match=r"t\.csv is damaged"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_results_that_never_end_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").symlink_to("/dev/zero")
+    with pytest.raises(UserError, match="not a file"):
+        read_table(tmp_path / "t.csv")
+
+
 def test_an_empty_file_is_an_empty_table(tmp_path: Path) -> None:
     (tmp_path / "t.csv").touch()
     assert read_table(tmp_path / "t.csv") == []

@@ -23,7 +23,7 @@ from bipedal.evaluation import selection
 from bipedal.evaluation.selection import Result
 from bipedal.logs import RunLog
 from bipedal.policy import Policy
-from bipedal.run_directory import prepare_run, read_run_config
+from bipedal.run_directory import lock_run, prepare_run, read_run_config
 from bipedal.trainer import Progress, Trainer
 
 TOY = TrainConfig(
@@ -589,6 +589,14 @@ class TestFailures:
 
         config = replace(TOY, total_timesteps=256)
         training_loop.train(config, tmp_path / "run", on_iteration=start_another)
+
+    def test_a_directory_that_another_process_has_is_left_as_it_is(self, tmp_path: Path) -> None:
+        """It may be about to write its own configuration."""
+        run_dir = tmp_path / "run"
+        run_dir.mkdir()
+        with lock_run(run_dir), pytest.raises(UserError, match="being trained by another process"):
+            train.train(TOY, run_dir)
+        assert not (run_dir / "config.json").exists()
 
     def test_models_of_something_else_are_not_overwritten(self, tmp_path: Path) -> None:
         (tmp_path / "run/saved_models").mkdir(parents=True)
