@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test test-without-box2d lint docs proofs parity conformance-data wasm lock pretrained \
-	pretrained-hardcore clean
+MINUTES ?= 10
+PARTS ?= mutation kills disks races signals
+
+.PHONY: train test test-without-box2d lint docs proofs chaos parity conformance-data wasm lock \
+	pretrained pretrained-hardcore clean
 
 train: $(VENV)/installed
 	$(BIN)/bipedal train
@@ -27,9 +30,14 @@ lint: $(VENV)/installed-dev
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m sphinx -W --keep-going -q -d build/doctrees docs build/site
 
-# The slow proofs: a real training, twenty kills. Minutes to tens of minutes.
+# The slow proofs: a real training, twenty kills, three minutes of chaos. Minutes to tens of minutes.
 proofs: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow
+
+# Damage files, kill processes, fill disks, race and interrupt, and see that only sentences come of
+# it. A million damaged files take about 80 minutes on two cores: make chaos MINUTES=80 PARTS=mutation
+chaos: $(VENV)/installed-dev
+	$(BIN)/python tests/chaos/chaos.py --minutes $(MINUTES) --parts $(PARTS)
 
 # Whole episodes in the engine and in Gymnasium, bit for bit: about half an hour on two cores.
 # Writes results/parity.json.

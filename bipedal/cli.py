@@ -347,8 +347,8 @@ USAGE = """usage: bipedal COMMAND ...
   study NAME                 put a claim to the test over many seeds
 
 MODEL is a .safetensors or .pth file, a run directory (its best model) or pretrained:NAME. evaluate,
-record and info also take the .onnx of export, a .zip of Stable-Baselines3 (with its vecnormalize.pkl
-beside it), CleanRL's .cleanrl_model, and the .json of Evolving Stable Strategies.
+record and info also take the .onnx of export, a .zip of Stable-Baselines3 (with its
+vecnormalize.pkl beside it), CleanRL's .cleanrl_model, and the .json of Evolving Stable Strategies.
 bipedal COMMAND --help lists a command's options."""
 
 

@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 from bipedal.errors import UserError
 
+MAX_SHOWN = 300
+"""Characters of a text that `shorten` leaves."""
+
 
 class Limit(NamedTuple):
     """A condition on a value."""
@@ -94,4 +97,9 @@ def check_limits(values: Any) -> None:
         value = getattr(values, name)
         if value is not None and not all(limit.allows(value) for limit in limits):
             words = " and ".join(limit.words for limit in limits)
-            raise UserError(f"{flag(name)} must be {words}, not {value!r}")
+            raise UserError(f"{flag(name)} must be {words}, not {shorten(repr(value))}")
+
+
+def shorten(text: str) -> str:
+    """A text with something out of a file or an argument, short enough for a sentence."""
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"

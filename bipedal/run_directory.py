@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from bipedal.config import TrainConfig, config_from_json, config_to_json
 from bipedal.errors import UserError
+from bipedal.fields import shorten
 from bipedal.files import atomic_write, exists, read_file
 from bipedal.processes import usable_cores
 
@@ -112,8 +113,11 @@ def read_run_config(run_dir: Path) -> TrainConfig:
     path = run_dir / "config.json"
     if not exists(path):
         raise UserError(f"{run_dir} holds no run to resume")
+    data = read_file(path, MAX_CONFIG_BYTES)
     try:
-        return config_from_json(json.loads(read_file(path, MAX_CONFIG_BYTES))["config"])
+        return config_from_json(json.loads(data)["config"])
+    except UserError as error:
+        raise UserError(f"{path}: {shorten(str(error))}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UserError(f"{path} is damaged") from None
 

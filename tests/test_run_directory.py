@@ -137,6 +137,19 @@ def test_a_strange_configuration_is_refused(tmp_path: Path, text: str) -> None:
         read_run_config(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "change", [{"hidden_sizes": [1.5] * 10_000}, {"x" * 10_000: 1}, {"seed": "9" * 10_000}]
+)
+def test_a_long_value_is_not_shown_whole(tmp_path: Path, change: dict[str, object]) -> None:
+    sound = json.loads(GOLDEN.read_text())
+    sound["config"] |= change
+    (tmp_path / "config.json").write_text(json.dumps(sound))
+    with pytest.raises(UserError) as caught:
+        read_run_config(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert len(str(caught.value)) < 600 + len(str(tmp_path))
+
+
 def test_a_configuration_that_never_ends_is_refused(tmp_path: Path) -> None:
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "config.json")
