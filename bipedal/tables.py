@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,10 @@ class AppendingTable:
             writer.writeheader()
         writer.writerow({name: "" if value != value else value for name, value in row.items()})
         self._file.flush()
+
+    def sync(self) -> None:
+        """Flush the rows to the disk itself."""
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""

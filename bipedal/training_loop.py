@@ -125,13 +125,11 @@ def _loop(
         on_iteration(progress)
         stopped = should_stop()
         if time.monotonic() - last_save > SAVE_SECONDS:
-            with _writing_to(trainer.run_dir):
-                log.flush()
-                save_run(trainer)
+            _save(trainer, log)
             last_save = time.monotonic()
-    with _writing_to(trainer.run_dir):
-        save_run(trainer)
-        if trainer.finished:
+    _save(trainer, log)
+    if trainer.finished:
+        with _writing_to(trainer.run_dir):
             trainer.finish()
     return Outcome(
         run_dir=trainer.run_dir,
@@ -140,3 +138,10 @@ def _loop(
         finished=trainer.finished,
         solved=trainer.solved,
     )
+
+
+def _save(trainer: Trainer, log: RunLog) -> None:
+    """Save the state, and before it the rows that it counts as written."""
+    with _writing_to(trainer.run_dir):
+        log.flush()
+        save_run(trainer)

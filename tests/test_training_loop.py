@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -484,6 +485,31 @@ class TestInitFrom:
 
 
 class TestFailures:
+    def test_a_power_cut_takes_no_row_that_the_saved_state_counts_as_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        flushed: dict[int, int] = {}
+        saves = []
+        fsync, replace_file = os.fsync, os.replace
+
+        def flush(descriptor: int) -> None:
+            fsync(descriptor)
+            facts = os.fstat(descriptor)
+            flushed[facts.st_ino] = facts.st_size
+
+        def rename(source: Path, target: Path) -> None:
+            replace_file(source, target)
+            if target.name == "resume.pt":
+                for name in ("metrics.csv", "evaluations.csv"):
+                    facts = (tmp_path / "run" / name).stat()
+                    saves.append(flushed[facts.st_ino] == facts.st_size)
+
+        monkeypatch.setattr(os, "fsync", flush)
+        monkeypatch.setattr(os, "replace", rename)
+        monkeypatch.setattr(train, "SAVE_SECONDS", 0.0)
+        train.train(TOY, tmp_path / "run")
+        assert len(saves) == 2 * 9 and all(saves)
+
     def test_an_existing_run_is_refused_and_untouched(self, uninterrupted: Path) -> None:
         before = {path: path.stat().st_mtime_ns for path in uninterrupted.rglob("*")}
         with pytest.raises(UserError, match="already holds a run"):

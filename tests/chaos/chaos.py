@@ -46,7 +46,7 @@ def run_part(part: str, seconds: float, seed: int, out: Path) -> Outcome:
     if prefix is None:
         print("disks are left out: nothing can be mounted here", file=sys.stderr)
         return Outcome(Counter(), [])
-    search = [HERE.parent, HERE.parent / "loading", os.environ.get("PYTHONPATH", "")]
+    search = [HERE.parent, os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, search))}
     with TemporaryDirectory(prefix="chaos-") as work:
         arguments = [work, out, seconds, seed, only]

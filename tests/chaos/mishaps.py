@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -57,40 +56,55 @@ class BrokenError(Exception):
 class Killer:
     """Kills this process at its n-th operation on files below a directory.
 
-    Where that is an fsync, what was to be flushed is cut off somewhere: a power cut.
+    Half of the time it is a power cut: of what was not flushed to the disk a part is lost.
     """
 
     def __init__(self, directory: Path, operation: int, rng: Random) -> None:
         self.done = 0
-        self._directory = str(directory)
+        self._directory = directory
         self._operation = operation
         self._rng = rng
         self._fsync = os.fsync
+        self._flushed: dict[int, int] = {}
+        """Bytes on the disk, by inode."""
 
     def install(self) -> None:
         """Watch this process from now on; there is no way back."""
+        for facts in map(os.stat, self._files()):
+            self._flushed[facts.st_ino] = facts.st_size
         os.fsync = self._flush
         sys.addaudithook(self._hear)
+
+    def _files(self) -> list[Path]:
+        return [path for path in self._directory.rglob("*") if path.is_file()]
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and not _writes(arguments):
             return
-        if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.truncate"):
+        if event in ("open", "os.rename", "os.remove", "os.mkdir"):
             with suppress(TypeError):  # a descriptor
-                if os.fsdecode(arguments[0]).startswith(self._directory) and self._is_due():
-                    os.kill(os.getpid(), signal.SIGKILL)
+                if os.fsdecode(arguments[0]).startswith(str(self._directory)):
+                    self._operate()
 
     def _flush(self, descriptor: int) -> None:
-        if self._is_due():
-            facts = os.fstat(descriptor)
-            if stat.S_ISREG(facts.st_mode):
-                os.ftruncate(descriptor, self._rng.randrange(facts.st_size + 1))
-            os.kill(os.getpid(), signal.SIGKILL)
+        self._operate()
         self._fsync(descriptor)
+        facts = os.fstat(descriptor)
+        self._flushed[facts.st_ino] = facts.st_size
 
-    def _is_due(self) -> bool:
+    def _operate(self) -> None:
         self.done += 1
-        return self.done > self._operation
+        if self.done > self._operation:
+            self._operation = sys.maxsize  # what follows is not the run's
+            if self._rng.random() < 0.5:
+                self._cut_power()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _cut_power(self) -> None:
+        for path in self._files():
+            facts = path.stat()
+            kept = min(facts.st_size, self._flushed.get(facts.st_ino, 0))
+            os.truncate(path, self._rng.randint(kept, facts.st_size))
 
 
 def _writes(arguments: tuple[Any, ...]) -> bool:

@@ -17,7 +17,7 @@ import torch
 from bipedal.loading.evolved import PARAMETERS
 from bipedal.walker import FloatArray
 
-VEC_NORMALIZE = Path(__file__).parents[1] / "golden" / "vecnormalize.pkl"
+VEC_NORMALIZE = Path(__file__).parent / "golden" / "vecnormalize.pkl"
 """Written by Stable-Baselines3 2.9: clip 5, epsilon 1e-6."""
 COMMON = "stable_baselines3.common.policies"
 Floats = npt.NDArray[np.float64]
