@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,15 +23,22 @@ from bipedal.conformance.answer import Answer, answers_of
 from bipedal.conformance.recording import Recording, read_recording, replay
 from bipedal.engines.warp import WarpEngine
 from bipedal.errors import UserError
+from bipedal.evaluation.gait import THRESHOLDS
 from bipedal.files import atomic_write
 from bipedal.live import ENGINE
 from bipedal.networks import one_thread_an_operation
+from bipedal.physics.constants import GRAVITY, LEG_LENGTH, TIMESTEP
+from bipedal.physics.terrain import HARDCORE
 from bipedal.policy import Policy
 from bipedal.report.style import css_variables
 from bipedal.walker import ENV_IDS, HARDCORE_ID
 
 PAGE = Path(__file__).parent / "page"
-MODULES = ("seeding", "engine", "policy", "parity", "race", "view", "main")
+MODULES = (
+    *("seeding", "engine", "policy", "model", "parity", "conditions", "ground", "ball", "driver"),
+    *("events", "race", "replay", "record", "gait", "player", "colours", "view", "strip", "dom"),
+    *("archive", "pickle", "model_file", "stage", "pointer", "keyboard", "forms", "files", "main"),
+)
 """The scripts, each after those that it imports."""
 MAX_MODELS = 4
 MAX_NAME = 60
@@ -66,6 +74,8 @@ def write_page(
     data = {
         "engine": _base64(ENGINE.read_bytes()),
         "hardcore": policies[0].env_id == HARDCORE_ID,
+        "difficulty": dataclasses.asdict(HARDCORE),
+        "gait": gait_limits(),
         "models": [describe_policy(*model) for model in zip(names, policies, strict=True)],
         "episodes": [episode() for episode in progress(jobs, len(jobs))],
     }
@@ -74,6 +84,7 @@ def write_page(
         seed=seed,
         version=__version__,
         variables=css_variables(),
+        connect="",
         data=embed_json(data),
         script=Markup(bundle_scripts()),
     )
@@ -96,15 +107,31 @@ def embed_json(data: Any) -> Markup:
 
 
 def bundle_scripts() -> str:
-    """The modules as one script, which a page without a server can hold: a file imports none."""
-    text = "\n".join((PAGE / f"{name}.mjs").read_text(encoding="utf-8") for name in MODULES)
-    return re.sub(r"^(import .*\n|export )", "", text, flags=re.MULTILINE)
+    """The modules as one script, which a page without a server can hold: a file imports none.
+
+    Each becomes a function that returns what it exports, so that its other names stay its own.
+    """
+    return "\n".join(["const modules = {};", *map(_as_function, MODULES)])
+
+
+def _as_function(name: str) -> str:
+    text = (PAGE / f"{name}.mjs").read_text(encoding="utf-8")
+    text = re.sub(r'^import (.*) from "./(.*).mjs";$', r"const \1 = modules.\2;", text, flags=re.M)
+    exported = re.findall(r"^export (?:async )?(?:const|function|class) (\w+)", text, flags=re.M)
+    body = re.sub(r"^export ", "", text, flags=re.M)
+    return f"modules.{name} = (() => {{\n{body}return {{ {', '.join(exported)} }};\n}})();"
 
 
 def _template() -> Any:
     loader = PackageLoader("bipedal.live", "page")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     return environment.get_template("page.html")
+
+
+def gait_limits() -> dict[str, float]:
+    """What `page/gait.mjs` needs: `THRESHOLDS`, and the scales of time, gravity and legs."""
+    scales = {"timestep": TIMESTEP, "gravity": GRAVITY, "leg_length": LEG_LENGTH}
+    return {**dataclasses.asdict(THRESHOLDS), **scales}
 
 
 # Models -------------------------------------------------------------------------------------------
@@ -117,6 +144,7 @@ def describe_policy(name: str, policy: Policy) -> dict[str, Any]:
     return {
         "name": name,
         "layers": [_describe_layer(layer) for layer in policy.actor.net],
+        "critic": [_describe_layer(layer) for layer in policy.critic.net],
         "normalizer": {
             "mean": normalizer.mean.tolist(),
             "deviation": deviation.tolist(),

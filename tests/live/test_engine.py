@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
-import shutil
-import subprocess
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,26 +14,25 @@ import torch
 from conftest import ModelMaker
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from node import needs_node, run_node
 
 from bipedal.checkpoint import load_model
 from bipedal.conformance.recording import RecordedEpisode, read_recording
 from bipedal.engines.warp import WarpEngine
 from bipedal.history import FrameStack
-from bipedal.live import ENGINE
-from bipedal.live.share import PAGE, describe_policy
+from bipedal.live.share import describe_policy
 from bipedal.physics.constants import LIDAR_RANGE
 from bipedal.physics.robot import origins_of, robot_arrays, rotate
 from bipedal.physics.seeding import seed_generators
 from bipedal.policy import Policy
 from bipedal.walker import ENV_IDS, HARDCORE_ID
 
-NODE = shutil.which("node")
-pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
+pytestmark = needs_node
 
 ANSWER_BYTES = 24 * 4 + 8 + 2
 
 
-def run_node(job: str, **given: Any) -> bytes:
+def run_job(job: str, **given: Any) -> bytes:
     """What `jobs.mjs` prints for a job."""
     encoded = {
         name: base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
@@ -45,15 +40,7 @@ def run_node(job: str, **given: Any) -> bytes:
         else value
         for name, value in given.items()
     }
-    request = {"job": job, "page": str(PAGE), "engine": str(ENGINE), **encoded}
-    result = subprocess.run(
-        [str(NODE), str(Path(__file__).with_name("jobs.mjs"))],
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    return base64.b64decode(result.stdout)
+    return base64.b64decode(run_node("jobs.mjs", job=job, **encoded))
 
 
 def longest(env_id: str) -> RecordedEpisode:
@@ -74,7 +61,7 @@ def test_recorded_episodes_are_gymnasiums(env_id: str) -> None:
     of_each = {episode.behaviour: episode for episode in episodes}  # the longest of each
     assert sum(len(episode.actions) for episode in of_each.values()) > 10_000
     for behaviour, episode in of_each.items():
-        answers = run_node("play", **of_episode(env_id, episode))
+        answers = run_job("play", **of_episode(env_id, episode))
         digest = hashlib.blake2b(answers, digest_size=len(episode.digest)).digest()
         assert digest == episode.digest, behaviour
 
@@ -83,13 +70,13 @@ def test_recorded_episodes_are_gymnasiums(env_id: str) -> None:
 def test_a_snapshot_goes_on_with_the_same_bits_here_and_elsewhere(env_id: str) -> None:
     job = of_episode(env_id, longest(env_id))
     half = len(job["actions"]) // 2
-    expected = run_node("play", **job)[(half + 1) * ANSWER_BYTES :]
-    assert run_node("rewind", half=half, **job) == expected * 2
+    expected = run_job("play", **job)[(half + 1) * ANSWER_BYTES :]
+    assert run_job("rewind", half=half, **job) == expected * 2
 
 
 def test_a_push_changes_what_follows_and_nothing_before() -> None:
     job = of_episode(ENV_IDS[0], longest(ENV_IDS[0]))
-    calm, pushed = run_node("play", **job), run_node("push", pushAt=50, **job)
+    calm, pushed = run_job("play", **job), run_job("push", pushAt=50, **job)
     assert pushed[: 51 * ANSWER_BYTES] == calm[: 51 * ANSWER_BYTES]
     step = slice(51 * ANSWER_BYTES, 51 * ANSWER_BYTES + 96)
     faster = np.frombuffer(pushed[step], "<f4") - np.frombuffer(calm[step], "<f4")
@@ -99,7 +86,7 @@ def test_a_push_changes_what_follows_and_nothing_before() -> None:
 @given(st.integers(0, 2**63 - 1))
 @settings(max_examples=8, deadline=None)
 def test_generators_are_numpys(seed: int) -> None:
-    state = np.frombuffer(run_node("seed", seed=str(seed)), "<u8")
+    state = np.frombuffer(run_job("seed", seed=str(seed)), "<u8")
     assert state.tolist() == list(seed_generators([seed])[0])[:4]
 
 
@@ -121,11 +108,11 @@ def test_policies_of_other_shapes_act_as_in_python(make_model: ModelMaker) -> No
 
 def check_actions(policy: Policy) -> None:
     job = of_episode(policy.env_id, longest(policy.env_id))
-    answers = np.frombuffer(run_node("play", **job), np.uint8).reshape(-1, ANSWER_BYTES)
+    answers = np.frombuffer(run_job("play", **job), np.uint8).reshape(-1, ANSWER_BYTES)
     observations = np.ascontiguousarray(answers[:300, :96]).view("<f4")
     policy.restart()
     expected = np.stack([policy.act(observation) for observation in observations])
-    given_back = run_node("act", model=describe_policy("", policy), observations=observations)
+    given_back = run_job("act", model=describe_policy("", policy), observations=observations)
     actions = np.frombuffer(given_back, "<f4").reshape(-1, 4)
     assert actions.tobytes() == expected.tobytes()
 
@@ -134,7 +121,7 @@ def check_actions(policy: Policy) -> None:
 def test_what_is_drawn_is_where_the_engine_has_it(env_id: str) -> None:
     job = of_episode(env_id, longest(env_id))
     job["actions"] = job["actions"][:60]
-    numbers = np.frombuffer(run_node("look", **job), "<f8")
+    numbers = np.frombuffer(run_job("look", **job), "<f8")
     np.testing.assert_allclose(numbers, drawn(env_id, job), atol=2e-5)
 
 

@@ -90,7 +90,7 @@ def test_dragging_a_hull_pushes_it(browser: Browser, page: Path) -> None:
     x, y, width, height = (
         browser.evaluate(f"{box}.{side}") for side in ("left", "top", "width", "height")
     )
-    hull = (x + width / 4, y + height / 2)
+    hull = (x + 0.28 * width, y + 0.7 * height - 2.3 * width / 20)
     browser.mouse("pressed", *hull)
     browser.mouse("moved", hull[0] + 80, hull[1])
     browser.mouse("released", hull[0] + 80, hull[1])

@@ -1,7 +1,8 @@
 /**
  * The walker's world: the engine's own kernel, compiled to WebAssembly.
  *
- * Bodies: hull, upper leg 0, lower leg 0, upper leg 1, lower leg 1. Lengths in m, angles in rad.
+ * Bodies: hull, upper leg 0, lower leg 0, upper leg 1, lower leg 1. Joints: hip 0, knee 0, hip 1,
+ * knee 1. Lengths in m, angles in rad.
  * @module
  */
 
@@ -53,10 +54,12 @@ export class Walker {
     this.arrays = Object.fromEntries(
       Object.entries(this.layout.arrays).map(([name, place]) => [name, this._view(0, place)]),
     );
-    this._structs = Object.fromEntries(
+    /** Its arrays of structs by name, for example `body`: one object of such arrays a row. */
+    this.structs = Object.fromEntries(
       Object.keys(this.layout.structs).map((name) => [name, this._rows(name)]),
     );
     this._timeLimit = 0;
+    this._friction = this.arrays.friction.slice();
   }
 
   _view(start, [offset, type, length]) {
@@ -79,15 +82,17 @@ export class Walker {
    * Begin an episode: that of Gymnasium's `reset(seed=seed)`.
    * @param {number | bigint} seed a whole number, not negative
    * @param {boolean} hardcore BipedalWalkerHardcore-v3 rather than BipedalWalker-v3
+   * @param {ArrayLike<number> | null} difficulty (11,), of `Difficulty` in terrain.py; by default
+   *   that of Gymnasium's environment
    * @returns {Float32Array} the observation (24,)
    */
-  reset(seed, hardcore = false) {
+  reset(seed, hardcore = false, difficulty = null) {
     const big = BigInt(seed);
     if (big < 0n) throw new RangeError(`a seed must not be negative: ${seed}`);
     const id = hardcore ? "BipedalWalkerHardcore-v3" : "BipedalWalker-v3";
-    this.arrays.difficulty.set(this.layout.difficulty[id]);
+    this.arrays.difficulty.set(difficulty ?? this.layout.difficulty[id]);
     this._timeLimit = this.layout.timeLimit[id];
-    const [generator] = this._structs.generator;
+    const [generator] = this.structs.generator;
     for (const [name, value] of Object.entries(makeGenerator(big))) generator[name][0] = value;
     generator.kept[0] = 0;
     generator.has_kept[0] = 0;
@@ -140,20 +145,37 @@ export class Walker {
   }
 
   /**
-   * Push the hull, between two steps.
+   * Push a body, between two steps.
    * @param {Point} impulse N s
    * @param {Point} at where; by default the centre of mass
+   * @param {number} body by default the hull
    */
-  push([x, y], at = undefined) {
-    const { center, velocity, spin, sleep_time } = this._structs.body[HULL];
-    const mass = this.arrays.inverse_mass[HULL];
+  push([x, y], at = undefined, body = HULL) {
+    const { center, velocity, spin, sleep_time } = this.structs.body[body];
+    const mass = this.arrays.inverse_mass[body];
     velocity[0] += mass * x;
     velocity[1] += mass * y;
     if (at !== undefined) {
       const turn = (at[0] - center[0]) * y - (at[1] - center[1]) * x;
-      spin[0] += this.arrays.inverse_inertia[HULL] * turn;
+      spin[0] += this.arrays.inverse_inertia[body] * turn;
     }
     sleep_time[0] = 0;
+  }
+
+  /**
+   * Pull at every body for the next step, as a change of gravity does: Box2D, too, adds gravity to
+   * the velocities before it solves for the constraints.
+   * @param {number} gravity m/s², downwards, on top of the ordinary
+   */
+  pull(gravity) {
+    for (const { velocity } of this.structs.body) {
+      velocity[1] -= gravity / this.layout.constants.FPS;
+    }
+  }
+
+  /** Change the friction between robot and ground. @param {number} factor of the ordinary */
+  setGrip(factor) {
+    this.arrays.friction.set(this._friction.map((friction) => friction * factor));
   }
 
   /** Distance walked, in m. @returns {number} */
@@ -168,7 +190,7 @@ export class Walker {
 
   /** Horizontal speed of the hull, m/s. @returns {number} */
   get speed() {
-    return this._structs.body[HULL].velocity[0];
+    return this.structs.body[HULL].velocity[0];
   }
 
   /** The hull's origin. @returns {Point} */
@@ -178,7 +200,7 @@ export class Walker {
 
   /** A point of a body, given relative to its origin. @returns {Point} */
   _toWorld(body, x, y) {
-    const { center, rotation } = this._structs.body[body];
+    const { center, rotation } = this.structs.body[body];
     const [cosine, sine] = rotation;
     const right = x - this.arrays.local_center[2 * body];
     const up = y - this.arrays.local_center[2 * body + 1];
@@ -187,7 +209,7 @@ export class Walker {
 
   /** Centre of mass and angle of every body. @returns {{center: Point, angle: number}[]} */
   poses() {
-    return this._structs.body.map(({ center, angle }) => ({
+    return this.structs.body.map(({ center, angle }) => ({
       center: /** @type {Point} */ ([...center]),
       angle: angle[0],
     }));
@@ -205,10 +227,21 @@ export class Walker {
     );
   }
 
+  /** Where the four joints are. @returns {Point[]} */
+  joints() {
+    const { body_a, anchor_a } = this.arrays;
+    return Array.from(body_a, (body, joint) => {
+      const { center, rotation } = this.structs.body[body];
+      const [cosine, sine] = rotation;
+      const [x, y] = anchor_a.subarray(2 * joint, 2 * joint + 2);
+      return [center[0] + cosine * x - sine * y, center[1] + sine * x + cosine * y];
+    });
+  }
+
   /** Where bodies touch the ground. @returns {{body: number, point: Point}[]} */
   contacts() {
     const found = [];
-    for (const contact of this._structs.contact.slice(0, this.arrays.contact_count[0])) {
+    for (const contact of this.structs.contact.slice(0, this.arrays.contact_count[0])) {
       if (contact.touching[0] === 0) continue;
       const body = contact.body[0];
       // The points belong to the shape that does not own the face; the ground is not turned.

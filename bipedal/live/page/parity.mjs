@@ -46,9 +46,14 @@ export const firstAnswer = (observation) => ({
   truncated: false,
 });
 
-/** FNV-1a of 64 bits. @param {Uint8Array} bytes @returns {bigint} */
-export function digest(bytes) {
-  let hash = OFFSET;
+/**
+ * FNV-1a of 64 bits.
+ * @param {Uint8Array} bytes
+ * @param {bigint} before digest of the bytes that came before
+ * @returns {bigint}
+ */
+export function digest(bytes, before = OFFSET) {
+  let hash = before;
   for (const byte of bytes) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * PRIME);
   return hash;
 }

@@ -11,7 +11,8 @@
  *   | {kind: "relu"} | {kind: "tanh"}} Layer
  * @typedef {object} Model
  * @property {string} name
- * @property {Layer[]} layers
+ * @property {Layer[]} layers of the actor
+ * @property {Layer[]} critic
  * @property {{mean: number[], deviation: number[], clip: number}} normalizer
  * @property {number} frames observations shown at once
  * @property {number} stride timesteps from one of them to the one before
@@ -84,7 +85,15 @@ export class Policy {
     return Float32Array.from(output, (x) => Math.tanh(this.model.gain * x));
   }
 
-  /** What the network is shown: normalised observations, the latest first. */
+  /**
+   * What the critic expects from the last observation on, in its own units: discounted, scaled.
+   * @returns {number} NaN before the first
+   */
+  value() {
+    return this._history.length === 0 ? NaN : this.model.critic.reduce(apply, this._input())[0];
+  }
+
+  /** What a network is shown: normalised observations, the latest first. */
   _input() {
     const { frames, stride, normalizer } = this.model;
     const { mean, deviation, clip } = normalizer;

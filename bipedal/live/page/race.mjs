@@ -1,55 +1,92 @@
 /**
  * Models side by side on the same ground, with their past.
+ *
+ * What happens follows from the start and the events alone. So the past is kept as a snapshot now
+ * and then: any other time is computed again from the one before it, to the same bits.
  * @module
  */
 
+import { moveBalls } from "./ball.mjs";
+import { ORDINARY, stepUnder } from "./conditions.mjs";
+import { driveJoints } from "./driver.mjs";
 import { Walker } from "./engine.mjs";
+import { applyEvent, makeEvent } from "./events.mjs";
+import { bytesOfAnswer, digest, firstAnswer } from "./parity.mjs";
 import { Policy } from "./policy.mjs";
 
-/** Timesteps that can be rewound: a minute, more than any episode lasts. */
-const MEMORY = 3000;
+/** Timesteps from one snapshot to the next. */
+const APART = 25;
+
+/**
+ * @typedef {object} Start
+ * @property {string} seed
+ * @property {boolean} hardcore
+ * @property {number[] | null} difficulty (11,), where the ground is of neither of Gymnasium's kinds
+ */
 
 /** One model's robot and its episode so far. */
-class Runner {
-  constructor(module, model) {
+export class Runner {
+  constructor(module, model, number) {
+    this.model = model;
     this.name = model.name;
+    this.number = number;
     this.walker = new Walker(module);
     this._policy = new Policy(model);
   }
 
-  begin(seed, hardcore) {
+  /** @param {Start} start */
+  begin({ seed, hardcore, difficulty }) {
     this._policy.restart();
-    this._observation = this.walker.reset(seed, hardcore);
+    this.answer = firstAnswer(this.walker.reset(BigInt(seed), hardcore, difficulty));
+    this.action = new Float32Array(4);
     this.total = 0;
     /** How the episode ended; empty while it goes on. */
     this.end = "";
+    /** Bits of the keys that drive it; -1: its model does. */
+    this.held = -1;
+    this.balls = [];
+    this.setConditions(ORDINARY);
+    this.digest = digest(bytesOfAnswer(this.answer));
+  }
+
+  setConditions(conditions) {
+    this.conditions = conditions;
+    this.walker.setGrip(conditions.grip);
   }
 
   step() {
     if (this.end) return;
-    const answer = this.walker.step(this._policy.act(this._observation));
-    this._observation = answer.observation;
-    this.total += answer.reward;
-    if (answer.terminated) this.end = answer.reward === -100 ? "fell" : "reached the far end";
-    else if (answer.truncated) this.end = "time is up";
+    const { observation } = this.answer;
+    const wanted = this._policy.act(observation);
+    this.action = this.held < 0 ? wanted : driveJoints(this.held, observation);
+    this.balls = moveBalls(this.balls, this.walker, this.conditions.gravity);
+    this.answer = stepUnder(this.walker, this.action, this.conditions);
+    const { reward, terminated, truncated } = this.answer;
+    this.total += reward;
+    if (terminated) this.end = reward === -100 ? "fell" : "reached the far end";
+    else if (truncated) this.end = "time is up";
+    this.digest = digest(bytesOfAnswer(this.answer), this.digest);
+  }
+
+  /** What the critic expects from here. @returns {number} */
+  get value() {
+    return this._policy.value();
   }
 
   state() {
+    const { answer, action, total, end, held, balls, conditions } = this;
     return {
+      ...{ answer, action, total, end, held, balls, conditions, digest: this.digest },
       walker: this.walker.state(),
       policy: this._policy.state(),
-      observation: this._observation,
-      total: this.total,
-      end: this.end,
     };
   }
 
-  setState({ walker, policy, observation, total, end }) {
+  setState({ walker, policy, conditions, ...rest }) {
+    Object.assign(this, rest);
     this.walker.setState(walker);
     this._policy.setState(policy);
-    this._observation = observation;
-    this.total = total;
-    this.end = end;
+    this.setConditions(conditions);
   }
 }
 
@@ -60,65 +97,84 @@ export class Race {
    * @param {import("./policy.mjs").Model[]} models
    */
   constructor(module, models) {
-    this.runners = models.map((model) => new Runner(module, model));
-    this._past = [];
-    this._first = 0;
-    /** Timesteps since the start. */
-    this.time = 0;
-  }
-
-  /** Put everybody at the start. */
-  begin(seed, hardcore) {
-    for (const runner of this.runners) runner.begin(seed, hardcore);
-    this.time = 0;
-    this._first = 0;
-    this._past = [this._states()];
-  }
-
-  /** One timestep; what lay ahead of a rewound time is forgotten. */
-  step() {
-    for (const runner of this.runners) runner.step();
-    this.time += 1;
-    this._past.length = this.time - this._first;
-    this._past.push(this._states());
-    if (this._past.length > MEMORY) {
-      this._past.shift();
-      this._first += 1;
-    }
+    this.runners = models.map((model, number) => new Runner(module, model, number));
+    /** Called after each timestep, and where a time comes back. */
+    this.onStep = () => {};
   }
 
   /**
-   * Push a robot at the present time, and forget what lay ahead.
-   * @param {Runner} runner
-   * @param {[number, number]} impulse N s
-   * @param {[number, number]} at where, m
+   * Put everybody at the start.
+   * @param {Start} start
+   * @param {import("./events.mjs").Event[]} events that will happen
+   * @param {number} latest time that is known to come
    */
-  push(runner, impulse, at) {
-    runner.walker.push(impulse, at);
-    this._past.length = this.time - this._first;
-    this._past.push(this._states());
+  begin(start, events = [], latest = 0) {
+    this.start = start;
+    this.events = events;
+    this.latest = latest;
+    for (const runner of this.runners) runner.begin(start);
+    /** Timesteps since the start. */
+    this.time = 0;
+    this._done = 0;
+    this._snapshots = [this._snapshot()];
+    this._happen();
+    this.onStep();
   }
 
-  /** Go to a time of the past. @param {number} time from `earliest` to `latest` */
+  /** One timestep, and what happens after it. */
+  step() {
+    for (const runner of this.runners) runner.step();
+    this.time += 1;
+    this.latest = Math.max(this.latest, this.time);
+    const place = this.time / APART;
+    if (place === this._snapshots.length) this._snapshots.push(this._snapshot());
+    this._happen();
+    this.onStep();
+  }
+
+  /** Do something now. What lay ahead of a rewound time is forgotten. */
+  act(kind, ...numbers) {
+    const event = makeEvent(this.time, kind, numbers);
+    this.events = [...this.events.slice(0, this._done), event];
+    this._snapshots.length = Math.floor(this.time / APART) + 1;
+    this.latest = this.time;
+    this._happen();
+    this.onStep();
+  }
+
+  /** Go to a time, back or ahead. @param {number} time from 0 to `latest` */
   goTo(time) {
-    this.time = Math.min(Math.max(time, this.earliest), this.latest);
-    const states = this._past[this.time - this._first];
-    this.runners.forEach((runner, i) => runner.setState(states[i]));
-  }
-
-  get earliest() {
-    return this._first;
-  }
-
-  get latest() {
-    return this._first + this._past.length - 1;
+    const wanted = Math.min(Math.max(time, 0), this.latest);
+    const place = Math.min(Math.floor(wanted / APART), this._snapshots.length - 1);
+    if (wanted < this.time || place * APART > this.time) this._restore(place);
+    while (this.time < wanted && !this.over) this.step();
   }
 
   get over() {
     return this.runners.every((runner) => runner.end);
   }
 
-  _states() {
-    return this.runners.map((runner) => runner.state());
+  /** One number for every bit of every answer so far. @returns {string} */
+  get digest() {
+    return this.runners.map((runner) => runner.digest.toString(16).padStart(16, "0")).join("");
+  }
+
+  _happen() {
+    for (; this.events[this._done]?.[0] === this.time; this._done += 1) {
+      for (const runner of this.runners) applyEvent(runner, this.events[this._done]);
+    }
+  }
+
+  _snapshot() {
+    return { done: this._done, states: this.runners.map((runner) => runner.state()) };
+  }
+
+  _restore(place) {
+    const { done, states } = this._snapshots[place];
+    this.time = place * APART;
+    this._done = done;
+    this.runners.forEach((runner, i) => runner.setState(states[i]));
+    this._happen();
+    this.onStep();
   }
 }
