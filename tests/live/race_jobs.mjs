@@ -129,6 +129,24 @@ function gait({ limits, steps }) {
   };
 }
 
+/** Actions of a model out of files for observations; or the message of what goes wrong. */
+async function files({ weights, statistics, observations }) {
+  const { readModel } = await load("model_file");
+  const { Policy } = await load("policy");
+  const { packModel } = await load("model");
+  const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
+  try {
+    const model = await readModel("own", bytes(weights), bytes(statistics));
+    const policy = new Policy(unpackModel(JSON.parse(JSON.stringify(packModel(model)))));
+    return {
+      actions: observations.map((one) => [...policy.act(Float32Array.from(one))]),
+      value: policy.value(),
+    };
+  } catch (error) {
+    return error.message;
+  }
+}
+
 /** The message of what goes wrong. */
 async function refuse({ value }) {
   const { checkReplay } = await load("replay");
@@ -148,6 +166,7 @@ const JOBS = {
   meet,
   gait,
   refuse,
+  files,
   free: ({ left, right }) => isFree(newWalker(), left, right),
   world: ({ events }) => describeWorld(start, events),
 };

@@ -25,14 +25,23 @@ const FLOATS = { "torch.FloatStorage": Float32Array, "torch.DoubleStorage": Floa
  * @returns {Promise<import("./policy.mjs").Model>}
  */
 export async function readModel(name, weights, statistics) {
+  try {
+    return await build(name, weights, statistics);
+  } catch (error) {
+    // Nonsense in a file surfaces as one of JavaScript's own errors.
+    throw error.constructor === Error ? error : new Error("it is damaged");
+  }
+}
+
+async function build(name, weights, statistics) {
   const contents = readWeights(weights);
   await checkPair(contents, statistics);
   const activation = contents.get("activation") ?? "relu";
   const [frames, stride] = contents.get("memory") ?? [1, 1];
   return checkModel({
     name,
-    layers: layersOf(itemsOf(contents.get("policy")), activation),
-    critic: layersOf(itemsOf(contents.get("critic")), activation),
+    layers: layersOf(contents.get("policy"), activation),
+    critic: layersOf(contents.get("critic"), activation),
     normalizer: readStatistics(statistics),
     ...{ frames, stride, gain: 1 },
   });
@@ -66,8 +75,11 @@ function readWeights(bytes) {
   const contents = readPickle(entries.get(program));
   if (!(contents instanceof Map)) throw new Error("it does not hold the dictionary of a model");
   for (const key of ["policy", "critic"]) {
-    const items = itemsOf(contents.get(key));
-    for (const [name, value] of items) items.set(name, makeTensor(value, folder, entries));
+    const tensors = [...itemsOf(contents.get(key))].map(([name, value]) => [
+      name,
+      makeTensor(value, folder, entries),
+    ]);
+    contents.set(key, new Map(tensors));
   }
   return contents;
 }

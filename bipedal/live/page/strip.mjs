@@ -110,7 +110,8 @@ export class Strip {
     this._line([[NAMES, y(0)], [this._width, y(0)]], this._colours.grid, 1);
     const points = known.map(([i, value]) => [this._at(i, moments.length), y(value)]);
     this._line(points, this._colours.accent, 2);
-    this._name(`value ${values[values.length - 1].toFixed(1)}`, top, CURVE);
+    const latest = values[values.length - 1].toFixed(1).replace("-", "−");
+    this._name(`value ${latest}`, top, CURVE);
   }
 
   _line(points, colour, width) {
