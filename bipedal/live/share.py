@@ -65,7 +65,7 @@ def write_page(
     """
     if not 1 <= len(models) <= MAX_MODELS:
         raise UserError(f"a page shows 1 to {MAX_MODELS} models, not {len(models)}")
-    names = [_printable(name) for name, _ in models]
+    names = [_printable(name.removeprefix("pretrained:")) for name, _ in models]
     policies = [policy for _, policy in models]
     jobs = [*(_recorded(env_id) for env_id in ENV_IDS), *(
         _own(number, name, policy, seed)

@@ -13,8 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 PATIENCE = 300.0
 """s, until a page must have done what is waited for."""
 
@@ -62,9 +65,10 @@ class Browser:
         message, _, self._rest = self._rest.partition(b"\0")
         return json.loads(message)
 
-    def open(self, path: Path) -> None:
+    def open(self, path: Path, fragment: str = "") -> None:
         """Open a page of `bipedal share` and wait until it has compared its episodes."""
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url="about:blank")  # another fragment alone loads nothing
+        self.call("Page.navigate", url=path.as_uri() + fragment)
         self.wait_for("document.getElementById('parity')?.dataset.same")
 
     def evaluate(self, expression: str) -> Any:
@@ -90,6 +94,25 @@ class Browser:
         self.call(
             "Input.dispatchMouseEvent",
             type=event[kind], x=x, y=y, button="left", buttons=1, clickCount=1,
+        )  # fmt: skip
+
+    def key(self, key: str, *, down: bool = True) -> None:
+        """Press or release a key."""
+        kind = "keyDown" if down else "keyUp"
+        text = {"text": key} if down and len(key) == 1 else {}
+        self.call("Input.dispatchKeyEvent", type=kind, key=key, **text)
+
+    def choose_files(self, element: str, *paths: Path) -> None:
+        """Choose files for a file input with this id."""
+        found = self.call("Runtime.evaluate", expression=f"document.getElementById({element!r})")
+        files = [str(path) for path in paths]
+        self.call("DOM.setFileInputFiles", files=files, objectId=found["result"]["objectId"])
+
+    def resize(self, width: int, height: int) -> None:
+        """Show the page as on a screen of this size, CSS pixels."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
         )  # fmt: skip
 
 

@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, Browser, open_browser
+from browser import Browser, needs_chromium
 
 from bipedal import cli
-from bipedal.checkpoint import load_model
 from bipedal.errors import UserError
 from bipedal.live.share import MODULES, PAGE, bundle_scripts, digest_of, embed_json, write_page
 from bipedal.policy import Policy
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-
 MOST_BYTES = 3_000_000
 NASTY = "</script><script>alert(1)</script>\x07\u2028<b>.pth"
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with both models of the package."""
-    path = tmp_path_factory.mktemp("page") / "walkers.html"
-    models = [(name, load_model(name)) for name in ("pretrained:walker", "pretrained:hardcore")]
-    return write_page(models, path, seed=3)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as browser:
-        yield browser
 
 
 @needs_chromium

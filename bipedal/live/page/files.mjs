@@ -31,6 +31,10 @@ export class Files {
       attempt(() => this._open(files));
     };
     this._listenToDrops();
+    stage.onRemove = (number) => {
+      this._setModels(player.models.filter((_, i) => i !== number));
+      forms.begin();
+    };
     addEventListener("hashchange", () => attempt(() => this.openLink()));
     player.onReplayed = (same) =>
       same

@@ -6,6 +6,9 @@
 import { KEYS } from "./driver.mjs";
 import { element } from "./dom.mjs";
 
+/** Keys that buttons and sliders use themselves. */
+const OWN_KEYS = [" ", "Enter", "ArrowLeft", "ArrowRight"];
+
 /** Watches the keyboard, and the four buttons with the names of keys. */
 export class Keyboard {
   /**
@@ -43,8 +46,7 @@ export class Keyboard {
       if (!repeat) this._hold(key.toLowerCase(), true);
       return;
     }
-    // Controls use these keys themselves.
-    if (target.matches("input, button, summary, label") && key !== "Escape") return;
+    if (OWN_KEYS.includes(key) && target.matches("input, button, summary")) return;
     const action = this._actions[key];
     if (action === undefined) return;
     event.preventDefault();

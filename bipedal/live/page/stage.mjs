@@ -25,6 +25,8 @@ export class Stage {
     this.view = new View(element("canvas"));
     this._strip = new Strip(element("strip"));
     this._rows = [];
+    /** Called with the number of a model that shall go. */
+    this.onRemove = () => {};
     /** Draws what the pointer is about to do, over the picture. */
     this.drawTool = () => {};
   }
@@ -70,6 +72,7 @@ export class Stage {
     element("time").setAttribute("aria-valuetext", `${(race.time / 50).toFixed(1)} seconds`);
     element("clock").textContent = `${(race.time / 50).toFixed(2)} s`;
     element("play").textContent = playing ? "Pause" : race.over ? "Again" : "Play";
+    element("release").disabled = this._player.runner.held < 0;
     this._tellWorld(race);
     race.runners.forEach((runner, i) => {
       const texts = this._describe(runner);
@@ -111,10 +114,22 @@ export class Stage {
     element("scores").replaceChildren();
     this._rows = this._player.race.runners.map((runner) => {
       const row = element("scores").insertRow();
-      row.insertCell().append(this._choice(runner));
+      row.insertCell().append(this._choice(runner), this._remove(runner));
       for (let i = 0; i < 5; i++) row.insertCell();
       return row;
     });
+  }
+
+  _remove({ name, number }) {
+    const button = Object.assign(document.createElement("button"), {
+      type: "button",
+      className: "remove",
+      textContent: "×",
+      hidden: this._player.race.runners.length === 1,
+      onclick: () => this.onRemove(number),
+    });
+    button.setAttribute("aria-label", `Remove ${name}`);
+    return button;
   }
 
   /** A model's name with a button that makes its robot the solid one. */
