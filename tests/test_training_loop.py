@@ -506,8 +506,8 @@ class TestFailures:
 
         monkeypatch.setattr(os, "fsync", flush)
         monkeypatch.setattr(os, "replace", rename)
-        monkeypatch.setattr(train, "SAVE_SECONDS", 0.0)
-        train.train(TOY, tmp_path / "run")
+        monkeypatch.setattr(training_loop, "SAVE_SECONDS", 0.0)
+        training_loop.train(TOY, tmp_path / "run")
         assert len(saves) == 2 * 9 and all(saves)
 
     def test_an_existing_run_is_refused_and_untouched(self, uninterrupted: Path) -> None:
@@ -621,7 +621,7 @@ class TestFailures:
         run_dir = tmp_path / "run"
         run_dir.mkdir()
         with lock_run(run_dir), pytest.raises(UserError, match="being trained by another process"):
-            train.train(TOY, run_dir)
+            training_loop.train(TOY, run_dir)
         assert not (run_dir / "config.json").exists()
 
     def test_models_of_something_else_are_not_overwritten(self, tmp_path: Path) -> None:

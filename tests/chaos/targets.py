@@ -36,8 +36,8 @@ from bipedal.report.page import make_page
 from bipedal.resume import restore_run, state_path
 from bipedal.run_directory import read_run_config
 from bipedal.tables import AppendingTable, read_columns, read_table
-from bipedal.train import train
 from bipedal.trainer import Trainer
+from bipedal.training_loop import train
 
 TOY = replace(
     DEFAULT,
