@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 MINUTES ?= 10
 PARTS ?= mutation kills disks races signals
 
-.PHONY: train test test-without-box2d lint docs proofs chaos parity conformance-data wasm lock \
-	pretrained pretrained-hardcore clean
+.PHONY: train test test-without-box2d lint docs package proofs chaos parity conformance-data \
+	wasm lock pretrained pretrained-hardcore clean
 
 train: $(VENV)/installed
 	$(BIN)/bipedal train
@@ -29,6 +29,13 @@ lint: $(VENV)/installed-dev
 # The site, into build/site; a warning is an error. Open build/site/index.html.
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m sphinx -W --keep-going -q -d build/doctrees docs build/site
+
+# The wheel and the source archive, into dist/; the wheel is tried in an environment of its own.
+package: $(VENV)/installed-dev
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python packaging/check_wheel.py dist/*.whl
 
 # The slow proofs: a real training, twenty kills, three minutes of chaos. Minutes to tens of minutes.
 proofs: $(VENV)/installed-dev

@@ -13,13 +13,14 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from bipedal import __version__
 from bipedal.config import TrainConfig, config_from_json, config_to_json
 from bipedal.errors import UserError
 from bipedal.fields import shorten
 from bipedal.files import atomic_write, exists, read_file
 from bipedal.processes import usable_cores
 
-RECORDED_PACKAGES = ("bipedal", "torch", "gymnasium", "warp-lang", "box2d", "numpy")
+RECORDED_PACKAGES = ("torch", "gymnasium", "warp-lang", "box2d", "numpy")
 MAX_CONFIG_BYTES = 1 << 20
 
 
@@ -140,8 +141,8 @@ def _write_config(run_dir: Path, config: TrainConfig) -> None:
 
 
 def _installed_versions() -> dict[str, str]:
-    """Versions of `RECORDED_PACKAGES`; Box2D need not be there."""
-    versions = {}
+    """Versions of this package and of `RECORDED_PACKAGES`; Box2D need not be there."""
+    versions = {"bipedal": __version__}
     for name in RECORDED_PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
             versions[name] = version(name)
