@@ -32,6 +32,8 @@ from bipedal.processes import interrupted_once
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+HUB_SECONDS = 20.0
+"""Of the video that goes with a shared model."""
 ModelArgument = Annotated[str, Positional("MODEL")]
 RunArgument = Annotated[Path, Positional("RUN")]
 
@@ -231,6 +233,42 @@ def export(arguments: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
+class PushArguments:
+    """Share a model: write a folder with its files, score, video and card, and upload it."""
+
+    model: ModelArgument
+    """A .pth file, a run directory (its best model) or pretrained:NAME."""
+    repo: Annotated[str, Positional("REPO")]
+    """Where to upload it on the Hugging Face Hub: OWNER/NAME."""
+    out: Annotated[Path | None, Metavar("DIR")] = None
+    """Folder to write, by default the repository's NAME below runs/shared/."""
+    episodes: Annotated[int, between(1, 100_000)] = 100
+    """Episodes of the score."""
+    dry_run: bool = False
+    """Write the folder and upload nothing."""
+
+
+def push(arguments: Sequence[str]) -> None:
+    """Write a model's folder for others, and upload it."""
+    args = _parse(PushArguments, "push", arguments)
+    from bipedal.checkpoint import load_model
+    from bipedal.evaluation.score import evaluate as play
+    from bipedal.export import hub
+    from bipedal.progress import track_items
+    from bipedal.report.video import record_episode
+
+    folder = args.out or Path("runs") / "shared" / Path(args.repo).name
+    hub.check_request(args.repo, folder)
+    policy, config = load_model(args.model), hub.config_beside(args.model)
+    progress = functools.partial(track_items, "scoring")
+    score = play(policy, episodes=args.episodes, progress=progress)
+    hub.write_files(folder, policy, score, config)
+    filming = functools.partial(track_items, "filming")
+    record_episode(policy, policy.env_id, 0, folder / hub.VIDEO, HUB_SECONDS, filming)
+    print(folder if args.dry_run else hub.upload(folder, args.repo))
+
+
+@dataclass(frozen=True)
 class InfoArguments:
     """Say what is in a model's files, without trusting them."""
 
@@ -329,6 +367,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "report": report,
     "share": share,
     "export": export,
+    "push": push,
     "info": info,
     "conformance": conformance,
     "study": study,
@@ -342,6 +381,7 @@ USAGE = """usage: bipedal COMMAND ...
   report RUN                 make one HTML page of a run
   share MODEL ... --out FILE make one HTML page in which models walk
   export MODEL --out FILE    write a policy for other programs (.onnx or .h)
+  push MODEL REPO            share a model with its score, video and card
   info MODEL                 say what is in a model's files
   conformance ENV_ID         compare an environment with Gymnasium's, bit for bit
   study NAME                 put a claim to the test over many seeds

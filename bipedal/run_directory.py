@@ -128,7 +128,7 @@ def _write_config(run_dir: Path, config: TrainConfig) -> None:
         "config": config_to_json(config),
         "versions": {
             "python": platform.python_version(),
-            **_installed_versions(),
+            **installed_versions(),
         },
         "hardware": {
             "machine": platform.machine(),
@@ -140,7 +140,7 @@ def _write_config(run_dir: Path, config: TrainConfig) -> None:
     atomic_write((run_dir / "config.json", json.dumps(description, indent=2).encode()))
 
 
-def _installed_versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
     """Versions of this package and of `RECORDED_PACKAGES`; Box2D need not be there."""
     versions = {"bipedal": __version__}
     for name in RECORDED_PACKAGES:

@@ -62,7 +62,8 @@ def run_shell(code: str) -> None:
 
 @pytest.mark.usefixtures("empty_directory")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_blocks_of_a_page_run(page: Path) -> None:
+def test_the_blocks_of_a_page_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "HUB_SECONDS", 0.1)
     for module in NEEDS.get(page.stem, ()):
         if find_spec(module) is None:
             pytest.skip(f"{module} is not installed")

@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[1]
 def test_the_wheel_works_in_an_environment_of_its_own(tmp_path: Path) -> None:
     pytest.importorskip("build")
     pytest.importorskip("twine")
-    build = ["build", "--no-isolation", "--outdir", tmp_path, ROOT]
-    subprocess.run([sys.executable, "-m", *build], check=True)
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(build, check=True)
     (wheel,), (source,) = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
     assert wheel.name.startswith("bipedal_walker-")
     subprocess.run([sys.executable, "-m", "twine", "check", "--strict", wheel, source], check=True)
