@@ -206,6 +206,35 @@ def share(arguments: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
+class WatchArguments:
+    """Show models walking in a browser, and better ones as a run finds them. Ctrl-C ends it."""
+
+    models: Annotated[tuple[str, ...], Positional("MODEL")] = ("pretrained:walker",)
+    """One to four of .safetensors or .pth files, run directories and pretrained:NAME."""
+    seed: int = 0
+    """Seed of the episode that the page begins with."""
+    browser: bool = True
+    """Open the page in a browser."""
+
+
+def watch(arguments: Sequence[str]) -> None:
+    """Serve the page in which models walk."""
+    args = _parse(WatchArguments, "watch", arguments)
+    from bipedal.live.watch import watch as serve
+    from bipedal.progress import track_items
+    from bipedal.walker import check_seed
+
+    check_seed(args.seed)
+    serve(
+        args.models,
+        seed=args.seed,
+        browser=args.browser,
+        progress=functools.partial(track_items, "playing"),
+        say=functools.partial(print, flush=True),
+    )
+
+
+@dataclass(frozen=True)
 class ExportArguments:
     """Write a policy as one file, with its normalisation inside, to use without this package."""
 
@@ -237,7 +266,7 @@ class PushArguments:
     """Share a model: write a folder with its files, score, video and card, and upload it."""
 
     model: ModelArgument
-    """A .pth file, a run directory (its best model) or pretrained:NAME."""
+    """A .safetensors or .pth file, a run directory (its best model) or pretrained:NAME."""
     repo: Annotated[str, Positional("REPO")]
     """Where to upload it on the Hugging Face Hub: OWNER/NAME."""
     out: Annotated[Path | None, Metavar("DIR")] = None
@@ -366,6 +395,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "record": record,
     "report": report,
     "share": share,
+    "watch": watch,
     "export": export,
     "push": push,
     "info": info,
@@ -380,6 +410,7 @@ USAGE = """usage: bipedal COMMAND ...
   record MODEL --out FILE    make a video (.mp4 or .gif)
   report RUN                 make one HTML page of a run
   share MODEL ... --out FILE make one HTML page in which models walk
+  watch [MODEL ...]          show that page now, and better models as a run finds them
   export MODEL --out FILE    write a policy for other programs (.onnx or .h)
   push MODEL REPO            share a model with its score, video and card
   info MODEL                 say what is in a model's files

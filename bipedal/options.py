@@ -142,7 +142,7 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
     settings: dict[str, Any] = {
         "dest": option.name,
         "type": _READERS.get(option.base, str),
-        "nargs": "+" if option.repeated else None,
+        "nargs": _count(option),
         "metavar": option.metavar,
         "default": absent,
     }
@@ -150,6 +150,13 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
         parser.add_argument(**settings)
     else:
         parser.add_argument(flag(option.name), required=option.required, **settings)
+
+
+def _count(option: Option) -> str | None:
+    """How many values an option takes, in argparse's way."""
+    if not option.repeated:
+        return None
+    return "*" if option.positional and not option.required else "+"
 
 
 def _read_int(text: str) -> int:
@@ -229,7 +236,11 @@ def _help(
 ) -> str:
     """Usage, what the command does, and its options below their headings, [defaults] last."""
     width = max(60, min(MAX_HELP_WIDTH, shutil.get_terminal_size().columns))
-    needed = [str(option) for option in options if option.required]
+    needed = [
+        str(option) if option.required else f"[{option} ...]"
+        for option in options
+        if option.required or option.positional
+    ]
     summary = textwrap.wrap(inspect.cleandoc(kinds[0].__doc__ or ""), width)
     lines = [" ".join(["usage:", prog, *needed, "[OPTIONS]"]), "", *summary]
     texts = {name: text for kind in kinds for name, text in explanations(kind).items()}

@@ -37,7 +37,18 @@ PAGE = Path(__file__).parent / "page"
 MODULES = (
     *("seeding", "engine", "policy", "model", "parity", "conditions", "ground", "ball", "driver"),
     *("events", "race", "replay", "record", "gait", "player", "colours", "view", "strip", "dom"),
-    *("archive", "pickle", "model_file", "stage", "pointer", "keyboard", "forms", "files", "main"),
+    *(
+        "archive",
+        "pickle",
+        "model_file",
+        "stage",
+        "pointer",
+        "keyboard",
+        "forms",
+        "files",
+        "follow",
+        "main",
+    ),
 )
 """The scripts, each after those that it imports."""
 MAX_MODELS = 4
@@ -63,9 +74,28 @@ def write_page(
     The page begins with the world of the first model, at `reset(seed=seed)`. Raises `UserError` for
     no model, for more than `MAX_MODELS`, and for a file that cannot be written.
     """
+    page = render_page(models, seed=seed, progress=progress)
+    try:
+        atomic_write((path, page.encode()))
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
+    return path
+
+
+def render_page(
+    models: Sequence[tuple[str, Policy]],
+    *,
+    seed: int,
+    progress: Progress = lambda items, total: items,
+    revision: str | None = None,
+) -> str:
+    """The text of such a page.
+
+    With a `revision` of the models it asks its server for later ones; see `bipedal.live.watch`.
+    """
     if not 1 <= len(models) <= MAX_MODELS:
         raise UserError(f"a page shows 1 to {MAX_MODELS} models, not {len(models)}")
-    names = [_printable(name.removeprefix("pretrained:")) for name, _ in models]
+    names = [shown_name(name) for name, _ in models]
     policies = [policy for _, policy in models]
     jobs = [*(_recorded(env_id) for env_id in ENV_IDS), *(
         _own(number, name, policy, seed)
@@ -78,25 +108,23 @@ def write_page(
         "gait": gait_limits(),
         "models": [describe_policy(*model) for model in zip(names, policies, strict=True)],
         "episodes": [episode() for episode in progress(jobs, len(jobs))],
+        "revision": revision,
     }
-    page = _template().render(
+    page: str = _template().render(
         title=" and ".join(names),
         seed=seed,
         version=__version__,
         variables=css_variables(),
-        connect="",
+        connect="" if revision is None else "; connect-src 'self'",
         data=embed_json(data),
         script=Markup(bundle_scripts()),
     )
-    try:
-        atomic_write((path, page.encode()))
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
-    return path
+    return page
 
 
-def _printable(name: str) -> str:
-    """A name without control characters, and not too long."""
+def shown_name(name: str) -> str:
+    """A model's name for people, without control characters, and not too long."""
+    name = name.removeprefix("pretrained:")
     shown = "".join(c if c.isprintable() else " " for c in name)
     return shown if len(shown) <= MAX_NAME else f"…{shown[-MAX_NAME + 1 :]}"
 

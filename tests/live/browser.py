@@ -18,6 +18,8 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+PAGE_MODELS = ("pretrained:walker", "pretrained:hardcore")
+"""In the page that tests open."""
 PATIENCE = 300.0
 """s, until a page must have done what is waited for."""
 
@@ -67,8 +69,12 @@ class Browser:
 
     def open(self, path: Path, fragment: str = "") -> None:
         """Open a page of `bipedal share` and wait until it has compared its episodes."""
+        self.go(path.as_uri() + fragment)
+
+    def go(self, url: str) -> None:
+        """Open a page like that, wherever it is."""
         self.call("Page.navigate", url="about:blank")  # another fragment alone loads nothing
-        self.call("Page.navigate", url=path.as_uri() + fragment)
+        self.call("Page.navigate", url=url)
         self.wait_for("document.getElementById('parity')?.dataset.same")
 
     def evaluate(self, expression: str) -> Any:

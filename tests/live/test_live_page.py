@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import Browser, needs_chromium
-from conftest import PAGE_MODELS
+from browser import PAGE_MODELS, Browser, needs_chromium
 from node import needs_node, run_node
 from test_race import EVERYTHING
 
@@ -16,6 +15,7 @@ from bipedal.checkpoint import load_model, resolve_model_path, statistics_path
 from bipedal.live.share import PAGE, describe_policy
 from bipedal.report.style import DARK, LIGHT
 
+pytest_plugins = ["pages"]
 pytestmark = needs_chromium
 
 

@@ -32,8 +32,7 @@ export class Files {
     };
     this._listenToDrops();
     stage.onRemove = (number) => {
-      this._setModels(player.models.filter((_, i) => i !== number));
-      forms.begin();
+      this.showModels(player.models.filter((_, i) => i !== number));
     };
     addEventListener("hashchange", () => attempt(() => this.openLink()));
     player.onReplayed = (same) =>
@@ -110,6 +109,12 @@ export class Files {
     this._player.begin(replay.start, replay);
   }
 
+  /** Let these models walk instead. @param {import("./policy.mjs").Model[]} models */
+  showModels(models) {
+    this._setModels(models);
+    this._forms.begin();
+  }
+
   _setModels(models) {
     this._player.setModels(models);
     this._stage.listModels();
@@ -120,8 +125,7 @@ export class Files {
     if (replay !== undefined) return this._openReplay(replay);
     const models = await Promise.all(pairFiles(files).map(openModel));
     const [first] = models;
-    this._setModels([...models, ...this._player.models].slice(0, MOST_MODELS));
-    this._forms.begin();
+    this.showModels([...models, ...this._player.models].slice(0, MOST_MODELS));
     say(`${first.name} walks. It stays on this computer.`, "good");
   }
 

@@ -3,9 +3,10 @@
  * @module
  */
 
-import { attempt, element, say } from "./dom.mjs";
+import { attempt, element } from "./dom.mjs";
 import { compileEngine } from "./engine.mjs";
 import { Files } from "./files.mjs";
+import { follow } from "./follow.mjs";
 import { Forms } from "./forms.mjs";
 import { Keyboard } from "./keyboard.mjs";
 import { bytesOf, unpackModel } from "./model.mjs";
@@ -96,6 +97,7 @@ async function start() {
   element("ready").textContent = `First step after ${(performance.now() - began).toFixed(0)} ms.`;
   run(player, stage);
   await attempt(() => files.openLink());
+  if (data.revision !== null) follow(player, files, data.revision);
   await prove(module, data.episodes, data.models);
 }
 

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Browser, open_browser
+from browser import PAGE_MODELS, Browser, open_browser
 
 from bipedal.checkpoint import load_model
 from bipedal.live.share import write_page
-
-PAGE_MODELS = ("pretrained:walker", "pretrained:hardcore")
 
 
 @pytest.fixture(scope="session")
