@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import dataclasses
 import functools
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,6 +54,8 @@ class Walk:
     trajectory: Trajectory
     video: bytes
     """.mp4; empty where there is none."""
+    run_dir: Path
+    """Where the model is, as the user named it."""
 
 
 class Tile(NamedTuple):
@@ -193,6 +197,7 @@ def _describe(walk: Walk) -> dict[str, Any]:
         "caption": f"Best model, greedy, seed {walk.seed}: return {trajectory.rewards.sum():.1f}, "
         f"{length} timesteps ({length * TIMESTEP:.1f} s), {distance:.1f} m, "
         f"{'fell' if trajectory.fell else 'did not fall'}.",
+        "command": f"bipedal watch {shlex.quote(str(walk.run_dir))}",
         "rows": _gait_rows(gait),
     }
 

@@ -86,10 +86,10 @@ def _play_best_model(run_dir: Path, run: Run, progress: ShowProgress) -> tuple[W
         filming = functools.partial(progress, "filming the best model")
         try:
             recorded = record_episode(policy, env_id, SEED, video, progress=filming)
-            return Walk(SEED, recorded.trajectory, video.read_bytes()), ""
+            return Walk(SEED, recorded.trajectory, video.read_bytes(), run_dir), ""
         except (UserError, RunFailedError, OSError) as error:
             trajectory = run_episode(policy, env_id, SEED).trajectory
             assert trajectory is not None
-            return Walk(SEED, trajectory, b""), f"There is no video: {error}."
+            return Walk(SEED, trajectory, b"", run_dir), f"There is no video: {error}."
     except (UserError, RunFailedError) as error:
         return None, f"The best model could not be shown: {error}"

@@ -242,6 +242,11 @@ def test_video_and_numbers_are_of_the_same_episode(full_run: tuple[Path, Policy,
     assert caption in Page(text).text
 
 
+def test_the_report_says_how_to_see_the_model_live(full_run: tuple[Path, Policy, str]) -> None:
+    run_dir, _, text = full_run
+    assert f"bipedal watch '{run_dir}'" in Page(text).text
+
+
 @pytest.mark.usefixtures("few_charts")
 def test_progress_is_told_of_frames_and_figures(tmp_path: Path) -> None:
     run_dir = make_run(tmp_path / "run")
