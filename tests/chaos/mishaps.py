@@ -86,10 +86,10 @@ class Killer:
                 if os.fsdecode(arguments[0]).startswith(str(self._directory)):
                     self._operate()
 
-    def _flush(self, descriptor: int) -> None:
+    def _flush(self, fd: Any) -> None:
         self._operate()
-        self._fsync(descriptor)
-        facts = os.fstat(descriptor)
+        self._fsync(fd)
+        facts = os.fstat(fd)
         self._flushed[facts.st_ino] = facts.st_size
 
     def _operate(self) -> None:
@@ -291,7 +291,7 @@ def race(work: Path, whole: Whole, number: int, rng: Random) -> None:
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def interrupt(work: Path, _: Whole, __: int, rng: Random) -> None:
+def interrupt(work: Path, whole: Whole, number: int, rng: Random) -> None:
     """Send signals to a command at any moment; then go on."""
     run_dir = work / "run"
     options = "--num-envs 2 --rollout-steps 64 --minibatch-size 64 --epochs 1 --hidden-sizes 8 8"
@@ -304,15 +304,19 @@ def interrupt(work: Path, _: Whole, __: int, rng: Random) -> None:
         text=True,
         start_new_session=True,
     )
-    number = rng.choice(SIGNALS)
+    chosen = rng.choice(SIGNALS)
     time.sleep(rng.uniform(0.0, 12.0))
     for _ in range(rng.choice((1, 1, 3))):
         if process.poll() is None:
-            os.killpg(process.pid, number)
+            os.killpg(process.pid, chosen)
             time.sleep(rng.uniform(0.0, 0.3))
-    out, err = process.communicate(timeout=CHILD_SECONDS)
+    try:
+        out, err = process.communicate(timeout=CHILD_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise BrokenError("it does not end") from None
     if out or "Traceback" in err or process.returncode not in (0, 130, *(-n for n in SIGNALS)):
-        raise BrokenError(f"{number!r}: exit code {process.returncode}, {out}{err}")
+        raise BrokenError(f"{chosen!r}: exit code {process.returncode}, {out}{err}")
     check_readable(run_dir)
     if (run_dir / "config.json").exists():
         again = [*command, "--resume", "--total-timesteps", "128"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import sys
@@ -99,20 +100,22 @@ def shrink(target: Target, data: bytes, why: str, fails: Callable[..., str | Non
 def attack(
     targets: Sequence[Target], *, seconds: float, seed: int, current: Path
 ) -> tuple[Counter[str], dict[str, tuple[Target, bytes]]]:
-    """Damage the targets in turn until the time is up.
+    """Damage the targets until the time is up; each gets as much of it as the others.
 
     Returns how many files were read of each, and the smallest of those that failed by how they did.
     `current` names the file that is being read, for whoever finds this process dead.
     """
     sound = {target.name: target.path.read_bytes() for target in targets}
+    spent = {target.name: 0.0 for target in targets}
     counts: Counter[str] = Counter()
     findings: dict[str, tuple[Target, bytes]] = {}
     deadline = time.monotonic() + seconds
-    number = 0
     while time.monotonic() < deadline:
-        target = targets[number % len(targets)]
+        target = min(targets, key=lambda target: spent[target.name])
+        started = time.process_time()
         current.write_text(str(target.path))
-        data = target.mutate(sound[target.name], Random(f"{seed} {target.name} {number}"))
+        rng = Random(f"{seed} {target.name} {counts[target.name]}")
+        data = target.mutate(sound[target.name], rng)
         why = failure(target, data)
         if why is not None:
             key = f"{target.name}: {why}"
@@ -123,7 +126,7 @@ def attack(
                 findings[key] = target, data
         target.path.write_bytes(sound[target.name])
         counts[target.name] += 1
-        number += 1
+        spent[target.name] += time.process_time() - started
     return counts, findings
 
 
@@ -133,6 +136,7 @@ def main(work: Path, out: Path, seconds: float, seed: int, only: str) -> None:
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGALRM, _alarm)
     checkpoint.READ_ATTEMPTS = 1  # no other process is saving
+    os.fsync = lambda fd: None  # nor will the power be cut
     targets = [target for target in make_targets(work) if only in target.name]
     counts, findings = attack(targets, seconds=seconds, seed=seed, current=work / "current")
     said: dict[str, Any] = {"counts": counts, "findings": []}

@@ -26,7 +26,7 @@ from mutants import (
     one_of,
 )
 
-from bipedal.checkpoint import describe_model, load_model, save_model, statistics_path
+from bipedal.checkpoint import load_model, save_model, statistics_path
 from bipedal.evaluation.score import evaluate
 from bipedal.loading.load import describe_policy, load_policy
 from bipedal.presets import DEFAULT
@@ -54,8 +54,6 @@ TOY = replace(
     device="cpu",
 )
 """A run that takes a second."""
-SHARE_DRAWN = 100
-"""Figures take a second: of so many tables one is drawn."""
 
 
 class Target(NamedTuple):
@@ -81,6 +79,11 @@ def make_targets(directory: Path) -> list[Target]:
     score = evaluate(load_model(run), "BipedalWalker-v3", episodes=1, seed=0).to_json()
     (run / "score.json").write_text(json.dumps(score))
     return [*_model_targets(directory), *_run_targets(run), *_foreign_targets(directory)]
+
+
+def _is_one_of(many: int, path: Path) -> bool:
+    """Whether a file is the one of `many` that is looked at more closely, which takes longer."""
+    return zlib.crc32(path.read_bytes()) % many == 0
 
 
 # Models -------------------------------------------------------------------------------------------
@@ -118,7 +121,8 @@ def _play(path: Path) -> None:
     policy = load_policy(path, allow_missing_statistics=True)
     actions = policy.act_batch(OBSERVATIONS)
     assert actions.isfinite().all() and actions.abs().max() <= 1.0
-    json.dumps(describe_model(path) if path.suffix in (".pth", ".safetensors") else {})
+    if _is_one_of(10, path):
+        json.dumps(describe_policy(path), allow_nan=False)
 
 
 def _foreign_targets(directory: Path) -> list[Target]:
@@ -139,16 +143,11 @@ def _foreign_targets(directory: Path) -> list[Target]:
     evolved = policy_files.write_evolved(folder / "a.json")
     parts = {"data": JSON, "policy.pth": TORCH}
     return [
-        Target("sb3.zip", zipped, one_of(change_archive(parts), change_bytes), _play_foreign),
-        Target("vecnormalize.pkl", pickled, PICKLE, lambda _: _play_foreign(normalized)),
-        Target("cleanrl_model", cleanrl, TORCH, _play_foreign),
-        Target("evolved.json", evolved, JSON, _play_foreign),
+        Target("sb3.zip", zipped, one_of(change_archive(parts), change_bytes), _play),
+        Target("vecnormalize.pkl", pickled, PICKLE, lambda _: _play(normalized)),
+        Target("cleanrl_model", cleanrl, TORCH, _play),
+        Target("evolved.json", evolved, JSON, _play),
     ]
-
-
-def _play_foreign(path: Path) -> None:
-    _play(path)
-    describe_policy(path)
 
 
 # Runs ---------------------------------------------------------------------------------------------
@@ -180,7 +179,7 @@ def _read_run_table(path: Path) -> None:
     _show_run(path)
     columns = read_columns(path)
     assert len({len(column) for column in columns.values()}) <= 1
-    if zlib.crc32(path.read_bytes()) % SHARE_DRAWN == 0:
+    if _is_one_of(300, path):
         for plan in plan_figures(read_run(path.parent), None):
             plan.draw()
     sound = path.read_bytes()

@@ -161,7 +161,7 @@ def test_what_is_mounted_is_seen_by_nobody_else(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_three_minutes_find_nothing(tmp_path: Path) -> None:
     harness = Path(__file__).with_name("chaos.py")
-    command = [sys.executable, harness, "--minutes", "3", "--out", tmp_path / "found"]
+    command = [sys.executable, str(harness), "--minutes", "3", "--out", str(tmp_path / "found")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\n0 faults" in done.stdout
