@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bipedal.checkpoint import policy_to_bytes, statistics_path
+from bipedal.checkpoint import save_model
 from bipedal.config import TrainConfig, config_to_json
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.score import Evaluation
@@ -21,7 +21,7 @@ from bipedal.presets import get_preset
 from bipedal.run_directory import installed_versions, read_run_config
 
 MODEL, CARD, VIDEO, SCORE, CONFIG = (
-    "model.pth", "README.md", "replay.mp4", "score.json", "config.json",
+    "model.safetensors", "README.md", "replay.mp4", "score.json", "config.json",
 )  # fmt: skip
 NEEDS_HUB = "an upload needs huggingface_hub: pip install huggingface_hub"
 
@@ -55,7 +55,7 @@ Trained with PPO by `bipedal` (the package `bipedal-walker`).
 """
 
 USE = """
-Put `{model}` and `{statistics}` into one folder, and:
+Download `{model}`, and:
 
 ```sh
 pip install bipedal-walker
@@ -84,11 +84,8 @@ def write_files(
 
     Raises `UserError` if nothing can be written there.
     """
-    weights, statistics = policy_to_bytes(policy)
     result = score.to_json()
     files = [
-        (folder / MODEL, weights),
-        (statistics_path(folder / MODEL), statistics),
         (folder / SCORE, json.dumps(result, indent=2).encode()),
         (folder / CARD, card(result, config).encode()),
     ]
@@ -96,6 +93,7 @@ def write_files(
         files.append((folder / CONFIG, json.dumps(config_to_json(config), indent=2).encode()))
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        save_model(folder / MODEL, policy)
         atomic_write(*files)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {reason(error)}") from None
@@ -131,8 +129,7 @@ def card(result: Mapping[str, Any], config: TrainConfig | None) -> str:
 
     `result` is that of `Evaluation.to_json`.
     """
-    statistics = statistics_path(Path(MODEL)).name
-    facts = {**result, "video": VIDEO, "model": MODEL, "statistics": statistics}
+    facts = {**result, "video": VIDEO, "model": MODEL}
     parts = [HEAD.format(**facts), "\n## Score\n", _table(_score(result)), "\n## Gait\n"]
     parts += [_table(_gait(result["gait"])), "\n## Check it\n", USE.format(**facts)]
     if config is not None:

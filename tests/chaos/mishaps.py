@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, NoReturn
 import torch
 from targets import TOY
 
-from bipedal import checkpoint, train
+from bipedal import checkpoint, training_loop
 from bipedal.checkpoint import load_model, load_state
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
@@ -131,7 +131,7 @@ class Child:
             resume = (run_dir / "config.json").exists()
             if killer is not None:
                 killer.install()
-            train.train(config, run_dir, resume=resume)
+            training_loop.train(config, run_dir, resume=resume)
             self._said.write_text("done")
         except (UserError, RunFailedError) as error:
             self._said.write_text(f"refused: {error}")
@@ -339,7 +339,7 @@ def train_whole(run_dir: Path, seed: int) -> Whole:
     config = replace(TOY, init_from="pretrained:walker") if seed % 2 else TOY
     counter = Killer(run_dir, sys.maxsize, Random())
     counter.install()
-    train.train(config, run_dir)
+    training_loop.train(config, run_dir)
     operations = Random(seed).sample(range(counter.done), counter.done)
     return Whole(run_dir, read_run_config(run_dir), operations)
 
@@ -349,7 +349,7 @@ def main(work: Path, out: Path, seconds: float, seed: int, part: str) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     checkpoint.READ_ATTEMPTS = 1  # nobody saves while this process reads
-    train.SAVE_SECONDS = 0.0
+    training_loop.SAVE_SECONDS = 0.0
     whole = train_whole(work / "whole", seed)
     deadline = time.monotonic() + seconds
     number = 0

@@ -34,7 +34,7 @@ def test_a_dry_run_writes_the_folder(capsys: Captured, tiny_run: Path) -> None:
     assert capsys.readouterr().out == f"{folder}\n"
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        "README.md", "model.pth", "model_stats.pkl", "replay.mp4", "score.json", "config.json",
+        "README.md", "model.safetensors", "replay.mp4", "score.json", "config.json",
     }  # fmt: skip
     score = json.loads((folder / "score.json").read_text())
     low, high = score["interval_return"]
@@ -48,7 +48,7 @@ def test_a_dry_run_writes_the_folder(capsys: Captured, tiny_run: Path) -> None:
         f"value: {score['mean_return']:.2f} +/- {score['std_return']:.2f}",
     ):
         assert part in text, part
-    assert load_model(folder / "model.pth").info["timesteps"] == 384
+    assert load_model(folder / "model.safetensors").info["timesteps"] == 384
     assert "is there already" in assert_refused(capsys, *arguments)
 
 
@@ -92,7 +92,7 @@ def test_a_folder_is_uploaded_whole(
     assert capsys.readouterr().out == "hub:me/walker\n"
     (made, (repo, names)) = calls
     assert (made, repo) == (("me/walker", True), "me/walker")
-    assert {"README.md", "model.pth", "model_stats.pkl", "replay.mp4"} <= set(names)
+    assert {"README.md", "model.safetensors", "replay.mp4"} <= set(names)
 
 
 def test_an_upload_that_fails_is_a_failed_job(

@@ -7,6 +7,8 @@ import io
 import json
 import pickle
 import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import gymnasium
@@ -18,9 +20,8 @@ from node import needs_node, run_node
 
 from bipedal.checkpoint import (
     load_model,
-    policy_from_bytes,
-    policy_to_bytes,
     resolve_model_path,
+    save_model,
     statistics_path,
 )
 from bipedal.history import FrameStack
@@ -40,9 +41,27 @@ def read(pair: Pair, observations: Any = ()) -> Any:
     return json.loads(run_node("race_jobs.mjs", job="files", **given))
 
 
-def pair_of(name: str) -> Pair:
-    path = resolve_model_path(name)
+def pair_at(path: Path) -> Pair:
     return path.read_bytes(), statistics_path(path).read_bytes()
+
+
+def pair_of(name: str) -> Pair:
+    return pair_at(resolve_model_path(name))
+
+
+def policy_from(pair: Pair) -> Policy:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.pth"
+        for target, data in zip((path, statistics_path(path)), pair, strict=True):
+            target.write_bytes(data)
+        return load_model(path)
+
+
+def pair_from(policy: Policy) -> Pair:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.pth"
+        save_model(path, policy)
+        return pair_at(path)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +72,7 @@ def observations() -> np.ndarray:
 
 def check(pair: Pair, observations: np.ndarray) -> None:
     """The page's actions have Python's bits."""
-    policy = policy_from_bytes(*pair)
+    policy = policy_from(pair)
     expected = np.stack([policy.act(observation) for observation in observations])
     found = read(pair, observations.tolist())
     assert np.array(found["actions"], np.float32).tobytes() == expected.tobytes()
@@ -80,7 +99,7 @@ def test_models_of_other_shapes_act_as_in_python(
         network.net[0] = torch.nn.Linear(3 * 24, first.out_features)
     stacked = Policy(wide.actor, wide.critic, wide.normalizer, FrameStack(3, 4), gain=1.5)
     for policy in (bare, stacked):
-        check(policy_to_bytes(policy), observations)
+        check(pair_from(policy), observations)
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
