@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from bipedal import __version__, options
 from bipedal.config import TrainConfig
+from bipedal.config_file import config_text, read_config_file
 from bipedal.errors import RunFailedError, UserError
 from bipedal.fields import Metavar, Positional, Section, between, check_limits
 from bipedal.files import reason
@@ -46,6 +47,12 @@ class TrainArguments:
     """Directory of this run, by default a new one under runs/, or with --resume the latest."""
     resume: bool = False
     """Go on with the run in --run-dir from its last save."""
+    config: Annotated[Path | None, Metavar("FILE")] = None
+    """TOML file with values for the options below; those given here come first."""
+    dump_config: bool = False
+    """Print such a file with all values, and do not train."""
+    quiet: bool = False
+    """Show no progress, only what goes wrong."""
 
 
 def train(arguments: Sequence[str]) -> None:
@@ -53,18 +60,29 @@ def train(arguments: Sequence[str]) -> None:
     given = options.parse(
         "train", (TrainArguments, TrainConfig), arguments, lambda given: vars(_preset(given))
     )
-    run_dir, resume = given.pop("run_dir", None), given.pop("resume", False)
+    own = {field.name for field in dataclasses.fields(TrainArguments)}
+    args = TrainArguments(**{name: value for name, value in given.items() if name in own})
+    given = {name: value for name, value in given.items() if name not in own}
+    if args.config is not None:
+        given = {**read_config_file(args.config), **given}
+    if args.dump_config:
+        config = dataclasses.replace(_preset(given), **given)
+        config.validate()
+        print(config_text(config, options.explanations(TrainConfig)), end="")
+        return
+    from bipedal.progress import only_errors
     from bipedal.run_directory import read_run_config
     from bipedal.session import find_latest_run, new_run_dir, train_and_score
 
-    if resume:
-        run_dir = run_dir or find_latest_run()
+    if args.resume:
+        run_dir = args.run_dir or find_latest_run()
         config = dataclasses.replace(read_run_config(run_dir), **given)
     else:
         config = dataclasses.replace(_preset(given), **given)
         check_start(config)
-        run_dir = run_dir or new_run_dir(config)
-    train_and_score(config, run_dir, resume=resume)
+        run_dir = args.run_dir or new_run_dir(config)
+    with only_errors() if args.quiet else contextlib.nullcontext():
+        train_and_score(config, run_dir, resume=args.resume)
 
 
 def _preset(given: Mapping[str, Any]) -> TrainConfig:
@@ -177,6 +195,25 @@ def report(arguments: Sequence[str]) -> None:
     from bipedal.report.report import write_report
 
     print(write_report(args.run, progress=track_items))
+
+
+@dataclass(frozen=True)
+class RunsArguments:
+    """List the runs in a directory, the best score first, to compare them."""
+
+    folder: Annotated[Path, Positional("DIR")] = Path("runs")
+    """Directory that holds the runs, by default runs/."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+
+def runs(arguments: Sequence[str]) -> None:
+    """List runs."""
+    args = _parse(RunsArguments, "runs", arguments)
+    from bipedal.report.runs import list_runs, runs_text
+
+    found = list_runs(args.folder)
+    print(json.dumps({"runs": found}, allow_nan=False) if args.json else runs_text(found))
 
 
 @dataclass(frozen=True)
@@ -394,6 +431,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "evaluate": evaluate,
     "record": record,
     "report": report,
+    "runs": runs,
     "share": share,
     "watch": watch,
     "export": export,
@@ -409,6 +447,7 @@ USAGE = """usage: bipedal COMMAND ...
   evaluate MODEL             score a policy over 100 episodes
   record MODEL --out FILE    make a video (.mp4 or .gif)
   report RUN                 make one HTML page of a run
+  runs [DIR]                 list runs and compare their scores
   share MODEL ... --out FILE make one HTML page in which models walk
   watch [MODEL ...]          show that page now, and better models as a run finds them
   export MODEL --out FILE    write a policy for other programs (.onnx or .h)

@@ -43,7 +43,7 @@ class Option(NamedTuple):
     def __str__(self) -> str:
         """How it is written: `--seed N`."""
         if self.positional:
-            return self.metavar
+            return self.metavar if self.required else f"[{self.metavar}]"
         value = "" if self.base is bool else f" {self.metavar}" + " ..." * self.repeated
         return flag(self.name) + value
 
@@ -75,6 +75,7 @@ def parse(
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in vars(given).items()
+        if value is not None
     }
 
 
@@ -147,6 +148,8 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
         "default": absent,
     }
     if option.positional:
+        if not option.required:
+            settings |= {"nargs": "?", "default": None}  # argparse would store the word SUPPRESS
         parser.add_argument(**settings)
     else:
         parser.add_argument(flag(option.name), required=option.required, **settings)

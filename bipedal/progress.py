@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
@@ -23,6 +24,19 @@ console = Console(stderr=True, highlight=False)
 def say(sentence: str) -> None:
     """Print a line on standard error as it is: a path may look like markup, and is copied whole."""
     console.print(sentence, markup=False, emoji=False, soft_wrap=True)
+
+
+@contextmanager
+def only_errors() -> Iterator[None]:
+    """Show no progress and say nothing within the `with` block; how a command fails is still said.
+
+    It is said by the command line, not by this module.
+    """
+    before, console.quiet = console.quiet, True
+    try:
+        yield
+    finally:
+        console.quiet = before
 
 
 class TrainingDisplay:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import subprocess
@@ -54,7 +55,11 @@ def run_shell(code: str) -> None:
     """Run the commands of a block: ours in this process, which saves their start."""
     for line in code.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
-        if words[:1] == ["bipedal"]:
+        if words[:1] == ["bipedal"] and ">" in words:
+            *words, _, name = words
+            with open(name, "w") as file, contextlib.redirect_stdout(file):
+                assert cli.main(words[1:]) == 0, line
+        elif words[:1] == ["bipedal"]:
             assert cli.main(words[1:]) == 0, line
         elif words:
             subprocess.run(words, check=True)

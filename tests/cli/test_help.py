@@ -77,7 +77,7 @@ def test_help_begins_with_what_a_newcomer_needs_and_has_headings(capsys: Capture
     [
         cli.TrainArguments, TrainConfig, cli.EvaluateArguments, cli.RecordArguments,
         cli.ReportArguments, cli.ExportArguments, cli.PushArguments, cli.InfoArguments,
-        cli.ConformanceArguments, cli.StudyArguments,
+        cli.ConformanceArguments, cli.RunsArguments, cli.ShareArguments, cli.StudyArguments,
     ],
 )  # fmt: skip
 def test_every_option_has_a_short_line_of_help(kind: type) -> None:

@@ -211,3 +211,15 @@ def test_an_error_of_the_system_is_one_sentence(
     monkeypatch.setattr(session, "train_and_score", fail)
     monkeypatch.setattr(os, "dup2", lambda *_: None)
     assert "/root/x" in assert_refused(capsys, "train", code=1)
+
+
+def test_a_quiet_training_says_nothing(capsys: Captured, tmp_path: Path) -> None:
+    budget = "--num-envs 1 --rollout-steps 64 --minibatch-size 64 --epochs 1 --total-timesteps 64"
+    options = [*budget.split(), "--evaluation-episodes", "1", "--final-episodes", "0"]
+    assert cli.main(["train", "--quiet", "--run-dir", str(tmp_path / "run"), *options]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert "already holds a run" in assert_refused(
+        capsys, "train", "--quiet", "--run-dir", tmp_path / "run", *options
+    )
+    assert cli.main(["train", "--run-dir", str(tmp_path / "loud"), *options]) == 0
+    assert "next: " in capsys.readouterr().err
