@@ -28,7 +28,7 @@ lint: $(VENV)/installed-dev
 
 # The site, into build/site; a warning is an error. Open build/site/index.html.
 docs: $(VENV)/installed-dev
-	$(BIN)/python -m sphinx -W --keep-going -q -d build/doctrees docs build/site
+	$(BIN)/python -m sphinx -E -W --keep-going -q -d build/doctrees docs build/site
 
 # The wheel and the source archive, into dist/; the wheel is tried in an environment of its own.
 package: $(VENV)/installed-dev

@@ -101,8 +101,8 @@ def evaluate(
             `"fresh"` ones estimated in each episode.
 
     Returns:
-        An `Evaluation`: `mean_return`, `returns` (episodes,) float64, `gait()`, and `to_json()`,
-        which gives what `bipedal evaluate --json` prints.
+        An `Evaluation` with `mean_return`, `returns` (episodes,) float64, `gait()`, and
+        `to_json()`, which gives what `bipedal evaluate --json` prints.
 
     Raises:
         TypeError: `policy` is no policy.
@@ -134,7 +134,7 @@ def record(
         max_seconds: Where to stop, in seconds of the robot's time; by default at the end.
 
     Returns:
-        A `RecordedEpisode`: `path`, `episodic_return`, `length` in timesteps, and `trajectory`.
+        A `RecordedEpisode` with `path`, `episodic_return`, `length` in timesteps, and `trajectory`.
 
     Raises:
         TypeError: `policy` is no policy.
@@ -158,9 +158,9 @@ def analyse_gait(policy: Player, env_id: str | None = None, *, seed: int = 0) ->
         seed: Seed of the episode, from 0 to 2^31 - 1.
 
     Returns:
-        A `Gait`: `gait_class`, `posture` and `legwork` in a word each, and the numbers behind them
-        (speed in m/s, duty factor, step length in m, symmetry ...), NaN where the episode does not
-        define one.
+        A `Gait` with `gait_class`, `posture` and `legwork` in a word each, and the numbers behind
+        them (speed in m/s, duty factor, step length in m, symmetry ...), NaN where the episode does
+        not define one.
 
     Raises:
         TypeError: `policy` is no policy.
@@ -197,7 +197,7 @@ def train(
         **changes: Fields of `TrainConfig` that replace those of `config`, such as `seed=3`.
 
     Returns:
-        An `Outcome`: `run_dir`, `timesteps`, `elapsed` in seconds, `finished` and `solved`.
+        An `Outcome` with `run_dir`, `timesteps`, `elapsed` in seconds, `finished` and `solved`.
         `load_model(outcome.run_dir)` reads the best model.
 
     Raises:

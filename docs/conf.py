@@ -14,7 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
-os.environ["COLUMNS"] = "100"  # the width of a command's help
+os.environ["COLUMNS"] = "88"  # the width of a command's help
 
 import bipedal  # noqa: E402
 from bipedal import cli  # noqa: E402
