@@ -426,6 +426,19 @@ def study(arguments: Sequence[str]) -> None:
         print(run_study(**options))
 
 
+@dataclass(frozen=True)
+class CompletionArguments:
+    """Print a script that completes commands and options in bash and zsh."""
+
+
+def completion(arguments: Sequence[str]) -> None:
+    """Print the script."""
+    _parse(CompletionArguments, "completion", arguments)
+    from bipedal.completion import completion_script
+
+    print(completion_script({name: help_text(name) for name in COMMANDS}), end="")
+
+
 COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
@@ -439,6 +452,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "info": info,
     "conformance": conformance,
     "study": study,
+    "completion": completion,
 }
 
 USAGE = """usage: bipedal COMMAND ...
@@ -455,6 +469,7 @@ USAGE = """usage: bipedal COMMAND ...
   info MODEL                 say what is in a model's files
   conformance ENV_ID         compare an environment with Gymnasium's, bit for bit
   study NAME                 put a claim to the test over many seeds
+  completion                 complete commands in a shell: eval "$(bipedal completion)"
 
 MODEL is a .safetensors or .pth file, a run directory (its best model) or pretrained:NAME. evaluate,
 record and info also take the .onnx of export, a .zip of Stable-Baselines3 (with its
