@@ -20,8 +20,8 @@ pytestmark = needs_chromium
 
 
 def world(browser: Browser) -> str:
-    """Whether the page says that this is Gymnasium's world."""
-    wait = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    """Whether the page says that this is Gymnasium's world; it says so a moment later."""
+    wait = "new Promise((done) => setTimeout(() => requestAnimationFrame(done), 300))"
     browser.call("Runtime.evaluate", expression=wait, awaitPromise=True)
     return str(browser.evaluate("document.getElementById('world').dataset.world"))
 
@@ -187,6 +187,22 @@ def test_a_visitors_model_walks(opened: Browser, tmp_path: Path) -> None:
     assert opened.complaints == []
 
 
+@needs_node
+def test_too_many_stumps_in_one_place_are_said_in_a_sentence(browser: Browser, page: Path) -> None:
+    models = [describe_policy(name, load_model(name)) for name in PAGE_MODELS]
+    stumps = [[0, "stump", 14 + i / 100, 3, 14.5 + i / 100, 4.2] for i in range(60)]
+    job = {"job": "replay", "models": models, "acts": stumps, "time": 10}
+    replay = json.loads(run_node("race_jobs.mjs", **job))
+    browser.complaints.clear()
+    browser.open(page, f"#replay={replay['packed']}")
+    browser.wait_for("document.getElementById('status').dataset.kind === 'bad'")
+    assert "fewer boxes in one place" in browser.text("status")
+    assert browser.text("play") == "Play"
+    click(browser, "#begin .primary")  # the page lives
+    browser.wait_for("document.getElementById('play').textContent === 'Pause'")
+    assert browser.complaints == []
+
+
 # Access -------------------------------------------------------------------------------------------
 
 
@@ -232,3 +248,12 @@ def luminance(colour: str) -> float:
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_nothing_moves_by_itself_for_those_who_want_it_so(browser: Browser, page: Path) -> None:
+    calm = [{"name": "prefers-reduced-motion", "value": "reduce"}]
+    browser.call("Emulation.setEmulatedMedia", features=calm)
+    browser.open(page)
+    world(browser)
+    assert (browser.text("play"), browser.text("clock")) == ("Play", "0.02 s")
+    browser.call("Emulation.setEmulatedMedia", features=[])

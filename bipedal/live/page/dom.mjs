@@ -6,6 +6,11 @@
 /** @param {string} id @returns {any} the element */
 export const element = (id) => document.getElementById(id);
 
+/** Change a text, if it is another: even the same one costs the browser a layout. */
+export function write(place, text) {
+  if (place.textContent !== text) place.textContent = text;
+}
+
 /**
  * Tell the visitor something, below the picture; screen readers read it out.
  * @param {string} text

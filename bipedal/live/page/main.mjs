@@ -33,11 +33,10 @@ function unpack({ models, episodes, ...rest }) {
 
 /** Play, pause, steps, speed, zoom: buttons and keys. */
 function listen(player, { view }, forms) {
-  const toggle = () => (player.race.over ? forms.begin() : player.play(!player.playing));
   const actions = {
-    " ": toggle,
-    ArrowRight: () => player.move(1),
-    ArrowLeft: () => player.move(-1),
+    " ": () => (player.race.over ? forms.begin() : player.play(!player.playing)),
+    ArrowRight: () => attempt(() => player.move(1)),
+    ArrowLeft: () => attempt(() => player.move(-1)),
     "+": () => view.zoom(ZOOM),
     "-": () => view.zoom(1 / ZOOM),
     b: () => forms.throwBall(),
@@ -46,7 +45,7 @@ function listen(player, { view }, forms) {
   for (const [id, key] of Object.entries(buttons)) element(id).onclick = actions[key];
   element("time").oninput = () => {
     player.play(false);
-    player.race.goTo(Number(element("time").value));
+    attempt(() => player.race.goTo(Number(element("time").value)));
   };
   element("speed").onchange = () => (player.speed = Number(element("speed").value));
   new Keyboard(player, actions);
@@ -56,7 +55,7 @@ function listen(player, { view }, forms) {
 function run(player, stage) {
   let last;
   const frame = (now) => {
-    player.advance(last === undefined ? 0 : (now - last) / 1000);
+    attempt(() => player.advance(last === undefined ? 0 : (now - last) / 1000));
     last = now;
     stage.show();
     requestAnimationFrame(frame);
@@ -94,6 +93,7 @@ async function start() {
   forms.fill({ seed: element("seed").value, hardcore: data.hardcore, difficulty: null });
   forms.begin();
   player.race.step();
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) player.play(false);
   element("ready").textContent = `First step after ${(performance.now() - began).toFixed(0)} ms.`;
   run(player, stage);
   await attempt(() => files.openLink());

@@ -66,9 +66,11 @@ export class Player {
   advance(seconds) {
     if (!this.playing) return;
     const { FPS } = this.runner.walker.layout.constants;
-    this._owed = Math.min(this._owed + seconds * this.speed * FPS, MOST_AT_ONCE);
-    for (; this._owed >= 1 && !this.race.over; this._owed -= 1) this.race.step();
-    if (this.race.over) this.play(false);
+    const owed = Math.min(this._owed + seconds * this.speed * FPS, MOST_AT_ONCE);
+    this.play(false); // and so it stays if a step fails
+    for (let step = 1; step <= owed && !this.race.over; step++) this.race.step();
+    this.play(!this.race.over);
+    this._owed = owed % 1;
   }
 
   /** One step on, or back. */

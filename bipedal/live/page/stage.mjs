@@ -4,12 +4,15 @@
  */
 
 import { tintOf } from "./colours.mjs";
-import { element } from "./dom.mjs";
+import { element, write } from "./dom.mjs";
 import { describeWorld } from "./events.mjs";
 import { classifyGait, classifyPosture } from "./gait.mjs";
 import { heightAt } from "./record.mjs";
 import { SHOWN, Strip } from "./strip.mjs";
 import { View } from "./view.mjs";
+
+/** ms from one change of the table to the next while time runs: faster nobody reads. */
+const READABLE = 125;
 
 const isOn = (id) => element(id).checked;
 
@@ -25,6 +28,7 @@ export class Stage {
     this.view = new View(element("canvas"));
     this._strip = new Strip(element("strip"));
     this._rows = [];
+    this._told = 0;
     /** Called with the number of a model that shall go. */
     this.onRemove = () => {};
     /** Draws what the pointer is about to do, over the picture. */
@@ -69,14 +73,17 @@ export class Stage {
   _numbers() {
     const { race, playing } = this._player;
     Object.assign(element("time"), { max: race.latest, value: race.time });
+    write(element("clock"), `${(race.time / 50).toFixed(2)} s`);
+    write(element("play"), playing ? "Pause" : race.over ? "Again" : "Play");
+    const now = performance.now();
+    if (playing && now - this._told < READABLE) return;
+    this._told = now;
     element("time").setAttribute("aria-valuetext", `${(race.time / 50).toFixed(1)} seconds`);
-    element("clock").textContent = `${(race.time / 50).toFixed(2)} s`;
-    element("play").textContent = playing ? "Pause" : race.over ? "Again" : "Play";
     element("release").disabled = this._player.runner.held < 0;
     this._tellWorld(race);
     race.runners.forEach((runner, i) => {
       const texts = this._describe(runner);
-      texts.forEach((text, column) => (this._rows[i].cells[column + 1].textContent = text));
+      texts.forEach((text, column) => write(this._rows[i].cells[column + 1], text));
     });
   }
 
@@ -90,15 +97,16 @@ export class Stage {
       other: `No longer Gymnasium's world: ${changes.join(", ")}`,
     };
     element("world").dataset.world = world;
-    if (element("world").textContent !== texts[world]) element("world").textContent = texts[world];
+    write(element("world"), texts[world]);
   }
 
   _describe(runner) {
     const { recorder, race } = this._player;
     const moments = recorder.recent(runner.number, race.time, SHOWN).filter(Boolean);
+    const posture = classifyPosture(moments, this._limits);
     const words = [
       classifyGait(moments, this._limits, runner.end === "fell"),
-      classifyPosture(moments, this._limits),
+      ...(posture === "upright" ? [] : [posture]), // which goes without saying
     ];
     return [
       runner.total.toFixed(1),

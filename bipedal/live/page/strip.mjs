@@ -16,6 +16,8 @@ export class Strip {
   constructor(canvas) {
     this._canvas = canvas;
     this._context = canvas.getContext("2d");
+    this._readColours();
+    matchMedia("(prefers-color-scheme: dark)").onchange = () => this._readColours();
   }
 
   /**
@@ -41,18 +43,27 @@ export class Strip {
 
   _fit(height) {
     const ratio = devicePixelRatio || 1;
+    this._canvas.style.height = `${height}px`;
+    this._width = this._canvas.clientWidth;
+    const size = [this._width, height].map((length) => Math.round(length * ratio));
+    // Another size empties a canvas, and is work for the browser even where it is the same.
+    if (this._canvas.width !== size[0]) this._canvas.width = size[0];
+    if (this._canvas.height !== size[1]) this._canvas.height = size[1];
+    this._context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this._context.clearRect(0, 0, this._width, height);
+    this._context.font = "12px system-ui, sans-serif";
+    this._context.textBaseline = "middle";
+  }
+
+  /** The page's own colours, in light or dark. */
+  _readColours() {
     const style = getComputedStyle(this._canvas);
     const read = (name) => style.getPropertyValue(name).trim();
     this._colours = {
-      ...{ ink: read("--ink"), muted: read("--muted"), grid: read("--grid") },
-      ...{ feet: [read("--foot-a"), read("--foot-b")], accent: read("--accent") },
+      ...{ muted: read("--muted"), grid: read("--grid"), accent: read("--accent") },
+      ...{ feet: [read("--foot-a"), read("--foot-b")] },
       ...{ torque: [read("--torque-up"), read("--torque-down")] },
     };
-    this._canvas.style.height = `${height}px`;
-    this._width = this._canvas.clientWidth;
-    this._canvas.width = Math.round(this._width * ratio);
-    this._canvas.height = Math.round(height * ratio);
-    this._context.scale(ratio, ratio);
   }
 
   /** CSS pixels from the left of a moment; the latest stands at the right end. */
@@ -61,8 +72,6 @@ export class Strip {
   }
 
   _name(text, top, height) {
-    this._context.font = "12px system-ui, sans-serif";
-    this._context.textBaseline = "middle";
     this._context.fillStyle = this._colours.muted;
     this._context.fillText(text, 0, top + height / 2);
   }
