@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from bipedal.checkpoint import load_model
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError
-from bipedal.presets import HARDCORE_POLISH, get_preset
+from bipedal.presets import RECORD, get_preset
 from bipedal.studies.configuration import plain
 from bipedal.studies.study import Measure, Result, Study, Trial
 from bipedal.studies.training import (
@@ -131,7 +131,7 @@ STUDY = Study(
     arms=tuple(RECIPES),
     trial=run,
     configure=configure,
-    timesteps=HARDCORE_POLISH.total_timesteps,
+    timesteps=RECORD.total_timesteps,
     seeds=10,
     measures=(
         *SCORE_MEASURES,
