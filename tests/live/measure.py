@@ -1,4 +1,4 @@
-"""Print the figures of docs/live.md: `python tests/live/measure.py`. Takes a minute or two.
+"""Print the figures of docs/live.md: `PYTHONPATH=tests python tests/live/measure.py`.
 
 Speeds are per second of processor time, so that other jobs of the machine matter little; frames
 are what a browser shows, so for them the machine should be idle.
