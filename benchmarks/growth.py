@@ -48,9 +48,9 @@ def measure_throughput(num_envs: int, cores: list[int], seconds: float) -> dict[
         rounds = 0
         while collecting + learning < seconds or rounds < 2:
             began = time.perf_counter()
-            rollout, _ = trainer.learner.collector.collect()
+            trainer.learner.collector.collect()
             collected = time.perf_counter()
-            trainer.learner._update(rollout, config.gamma)
+            trainer.learner.improve()
             learned = time.perf_counter()
             if rounds == 0:
                 collecting = learning = 0.0

@@ -42,7 +42,7 @@ PHASES: list[tuple[str, Any, str]] = [
     ("normalisation", RewardScaler, "forward"),
     ("collection loop itself", Collector, "collect"),
     ("advantages", ppo, "generalized_advantages"),
-    ("update", ppo, "update"),
+    ("update", ppo.Update, "__call__"),
     ("evaluation", Evaluator, "evaluate"),
     ("evaluation", Evaluator, "returns"),
     ("saving", training_loop, "save_run"),

@@ -76,7 +76,7 @@ class TrainConfig:
     final_episodes: Annotated[int, between(0, 100_000)] = 100
     """Fresh episodes that score the best model at the end; 0 for none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the networks live; auto takes a GPU if there is one."""
+    """Where networks and environments live. auto takes the CPU, because GPUs are not timed yet."""
 
     engine: Annotated[Literal["warp", "gymnasium"], Section("Environments")] = "warp"
     """What steps the environments. The batched engine, or Gymnasium's own environments, which play

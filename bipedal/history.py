@@ -40,11 +40,12 @@ class History:
 
     def __init__(self, stack: FrameStack, first: Tensor) -> None:
         """Begin an episode in every environment with the observations `first` (N, O)."""
-        ages = torch.arange(stack.frames) * stack.stride
+        ages = torch.arange(stack.frames, device=first.device) * stack.stride
         # Row p: the places of the frames when the latest observation stands at p.
-        self._places = (torch.arange(stack.span)[:, None] - ages) % stack.span
+        places = torch.arange(stack.span, device=first.device)[:, None] - ages
+        self._places = places % stack.span
         self._ring = first.expand(stack.span, *first.shape).clone()
-        self._latest = 0
+        self._latest = len(self._ring) - 1
 
     def push(self, observation: Tensor, begun: Tensor) -> None:
         """Take in what followed, (N, O); `begun` (N,) bool says where it is an episode's first."""
@@ -66,6 +67,14 @@ class History:
         shown = self._ring[self._places[(self._latest + 1) % len(self._ring)]]
         shown[0] = observation
         return shown.transpose(0, 1)
+
+    def align(self) -> None:
+        """Put the latest observation in the last place; nothing that is shown changes.
+
+        A recorded rollout (`capture.py`) has to begin and end with the same places.
+        """
+        if self._latest != len(self._ring) - 1:
+            self.restore(self.state())
 
     def state(self) -> Tensor:
         """All of it, the earliest first, (span, N, O)."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from bipedal import ppo, schedules
+from bipedal.capture import Captured
 from bipedal.config import TrainConfig
 from bipedal.curriculum import Curriculum
 from bipedal.engines import make_engine
@@ -20,7 +21,7 @@ from bipedal.networks import flatten_parameters
 from bipedal.normalizer import RewardScaler
 from bipedal.policy import Policy
 from bipedal.replay import FallReplay
-from bipedal.rollout import Collector, EpisodeStatistics, Rollout
+from bipedal.rollout import Collector, EpisodeStatistics
 from bipedal.shaping import Shaping
 
 RETURN_MEAN, RETURN_VARIANCE = "discounted_return_mean", "discounted_return_variance"
@@ -40,20 +41,23 @@ class Learner:
     """Environments and optimisers, and what one iteration does with them."""
 
     def __init__(self, config: TrainConfig, policy: Policy, generator: torch.Generator) -> None:
-        """Start the environments; `generator` (on the CPU) draws actions and minibatches."""
+        """Start the environments on the policy's device.
+
+        `generator`, on the same device, draws actions and minibatches.
+        """
         self.config = config
         self.policy = policy
         self.generator = generator
         self.actor_optimizer, self.critic_optimizer = (
-            torch.optim.Adam(
-                [flatten_parameters(module)], lr=rate, eps=config.adam_epsilon, fused=True
-            )
+            _make_adam(flatten_parameters(module), rate, config.adam_epsilon)
             for module, rate in (
                 (policy.actor, config.policy_learning_rate),
                 (policy.critic, config.critic_learning_rate),
             )
         )
-        self.engine = make_engine(config.engine, config.env_id, config.num_envs, config.seed)
+        self.engine = make_engine(
+            config.engine, config.env_id, config.num_envs, config.seed, policy.device
+        )
         self.curriculum = None
         if config.curriculum_share:
             self.curriculum = Curriculum(cast(WarpEngine, self.engine))
@@ -70,12 +74,39 @@ class Learner:
         if config.replay_falls:
             engine = cast(WarpEngine, self.engine)
             self.replay = FallReplay(engine, config.replay_falls, generator)
+        self._advantages = torch.empty_like(self.collector.rollout.rewards)
+        self._returns = torch.empty_like(self._advantages)
+        self._compute_advantages = Captured(self._advantages_of_rollout, policy.device)
+        self._update = self._make_update()
+
+    def _make_update(self) -> ppo.Update:
+        """The PPO update, which reads the rollout where it lies."""
+        config, rollout = self.config, self.collector.rollout
+        batch = ppo.Batch(
+            rollout.observations.flatten(0, 1),
+            rollout.actions.flatten(0, 1),
+            rollout.log_probs.flatten(),
+            self._advantages.flatten(),
+            self._returns.flatten(),
+        )
+        settings = ppo.UpdateSettings(
+            epochs=config.epochs,
+            minibatch_size=config.minibatch_size,
+            clip_range=config.clip_range,
+            entropy_coefficient=config.entropy_coefficient,
+            max_grad_norm=config.max_grad_norm,
+        )
+        actor, critic = self.policy.actor, self.policy.critic
+        optimizers = self.actor_optimizer, self.critic_optimizer
+        return ppo.Update(actor, critic, *optimizers, batch, settings)
 
     def learn(self, timesteps: int) -> Learned:
         """Collect a rollout and update the networks, `timesteps` after training began."""
         values = self._set_hyperparameters(timesteps)
-        rollout, episodes = self.collector.collect()
-        statistics, variance = self._update(rollout, values.gamma)
+        episodes = self.collector.collect()[1]
+        if self.engine.device.type == "cuda":  # where a step does not wait for the answer
+            cast(WarpEngine, self.engine).check_overflow()
+        statistics, variance = self.improve()
         if self.curriculum is not None:
             self._teach(self.curriculum, episodes, timesteps + self.config.batch_size)
         if self.replay is not None:
@@ -96,9 +127,9 @@ class Learner:
         """Set what changes from iteration to iteration."""
         config, actor = self.config, self.policy.actor
         values = schedules.hyperparameters(config, timesteps)
-        self.actor_optimizer.param_groups[0]["lr"] = values.policy_learning_rate
-        self.critic_optimizer.param_groups[0]["lr"] = values.critic_learning_rate
-        self.collector.reward_scaler.gamma = values.gamma
+        self.actor_optimizer.param_groups[0]["lr"].fill_(values.policy_learning_rate)
+        self.critic_optimizer.param_groups[0]["lr"].fill_(values.critic_learning_rate)
+        self.collector.reward_scaler.gamma.fill_(values.gamma)
         self.collector.shaping.torque_share = values.torque_share
         actor.std_bounds = (config.std_min, values.std_max)
         if schedules.noise_restarts(config, timesteps):
@@ -108,42 +139,26 @@ class Learner:
         actor.project_log_std()
         return values
 
-    def _update(self, rollout: Rollout, gamma: float) -> tuple[ppo.UpdateStatistics, float]:
-        """Advantages, then the PPO update; returns its statistics and the explained variance."""
+    def improve(self) -> tuple[ppo.UpdateStatistics, float]:
+        """Learn from the last rollout; returns the update's statistics and explained variance."""
+        self._compute_advantages()
+        statistics = self._update(self.generator)
+        return statistics, ppo.explained_variance(self.collector.rollout.values, self._returns)
+
+    def _advantages_of_rollout(self) -> None:
+        """Advantages, and the critic's targets, in the memory that the update reads."""
+        rollout = self.collector.rollout
         advantages = ppo.generalized_advantages(
             rollout.rewards,
             rollout.values,
             rollout.next_values,
             rollout.terminated,
             rollout.done,
-            gamma=gamma,
+            gamma=self.collector.reward_scaler.gamma,
             gae_lambda=self.config.gae_lambda,
         )
-        returns = advantages + rollout.values
-        batch = ppo.Batch(
-            rollout.observations.flatten(0, 1),
-            rollout.actions.flatten(0, 1),
-            rollout.log_probs.flatten(),
-            advantages.flatten(),
-            returns.flatten(),
-        )
-        config = self.config
-        statistics = ppo.update(
-            self.policy.actor,
-            self.policy.critic,
-            self.actor_optimizer,
-            self.critic_optimizer,
-            batch,
-            ppo.UpdateSettings(
-                epochs=config.epochs,
-                minibatch_size=config.minibatch_size,
-                clip_range=config.clip_range,
-                entropy_coefficient=config.entropy_coefficient,
-                max_grad_norm=config.max_grad_norm,
-            ),
-            self.generator,
-        )
-        return statistics, ppo.explained_variance(rollout.values, returns)
+        self._advantages.copy_(advantages)
+        torch.add(advantages, rollout.values, out=self._returns)
 
     def _teach(
         self, curriculum: Curriculum, episodes: list[EpisodeStatistics], timesteps: int
@@ -165,8 +180,8 @@ class Learner:
     def state(self) -> dict[str, Any]:
         """What an exact resume needs beside the networks and the generator."""
         return {
-            "actor_optimizer": self.actor_optimizer.state_dict(),
-            "critic_optimizer": self.critic_optimizer.state_dict(),
+            "actor_optimizer": _adam_state(self.actor_optimizer),
+            "critic_optimizer": _adam_state(self.critic_optimizer),
             "collector": self.collector.state(),
             "curriculum": None if self.curriculum is None else self.curriculum.state(),
             "replay": None if self.replay is None else self.replay.state(),
@@ -187,6 +202,24 @@ class Learner:
         self.engine.close()
 
 
+def _make_adam(parameter: nn.Parameter, rate: float, epsilon: float) -> torch.optim.Adam:
+    """Make the optimiser of a network; its learning rate is a tensor, which a graph reads anew.
+
+    The fused step takes a rate of float64 on a CPU, and of float32 on CUDA.
+    """
+    on_cuda = parameter.is_cuda
+    dtype = torch.float32 if on_cuda else torch.float64
+    lr = torch.tensor(rate, dtype=dtype, device=parameter.device)
+    return torch.optim.Adam([parameter], lr=lr, eps=epsilon, fused=True, capturable=on_cuda)
+
+
+def _adam_state(optimizer: torch.optim.Adam) -> dict[str, Any]:
+    """State of an optimiser, the learning rate as a number, as files have always held it."""
+    state = optimizer.state_dict()
+    groups = [{**group, "lr": float(group["lr"])} for group in state["param_groups"]]
+    return {**state, "param_groups": groups}
+
+
 def _restore_adam(optimizer: torch.optim.Adam, saved: Mapping[str, Any]) -> None:
     """Take the moments of an optimiser's one parameter, and its learning rate.
 
@@ -196,7 +229,7 @@ def _restore_adam(optimizer: torch.optim.Adam, saved: Mapping[str, Any]) -> None
     rate = saved["param_groups"][0]["lr"]
     if type(rate) is not float or not 0.0 <= rate <= 1.0:
         raise ValueError("no learning rate")
-    optimizer.param_groups[0]["lr"] = rate
+    optimizer.param_groups[0]["lr"].fill_(rate)
     if not saved["state"]:  # before the first step
         return
     (parameter,) = optimizer.param_groups[0]["params"]

@@ -59,6 +59,9 @@ class Actor(nn.Module):
     to where clipping hides its effect. `log_std` is one learned number per action.
     """
 
+    log_std_bounds: Tensor
+    """(2,) smallest and largest `log_std`."""
+
     def __init__(
         self,
         observation_dim: int,
@@ -85,7 +88,23 @@ class Actor(nn.Module):
         self.hidden_sizes = tuple(hidden_sizes)
         self.activation = activation
         self.layer_norm = layer_norm
+        self.register_buffer("log_std_bounds", torch.empty(2), persistent=False)
         self.std_bounds = (std_min, std_max)
+
+    @property
+    def std_bounds(self) -> tuple[float, float]:
+        """Smallest and largest standard deviation of an action; they may be set anew."""
+        return self._std_bounds
+
+    @std_bounds.setter
+    def std_bounds(self, bounds: tuple[float, float]) -> None:
+        self._std_bounds = bounds
+        self.log_std_bounds.copy_(torch.tensor([math.log(bound) for bound in bounds]))
+
+    @property
+    def std_is_fixed(self) -> bool:
+        """Whether the bounds leave the standard deviation no room."""
+        return self._std_bounds[0] == self._std_bounds[1]
 
     def forward(self, observation: Tensor) -> Tensor:
         """Mean action, (..., observation_dim) -> (..., action_dim) in (−1, 1)."""
@@ -103,9 +122,8 @@ class Actor(nn.Module):
 
         Between equal bounds it is a constant, and takes no part in the gradient's norm.
         """
-        low, high = map(math.log, self.std_bounds)
-        log_std = self.log_std.detach() if low == high else self.log_std
-        return log_std.clamp(low, high)
+        log_std = self.log_std.detach() if self.std_is_fixed else self.log_std
+        return log_std.clamp(*self.log_std_bounds)
 
     def mean_std(self) -> float:
         """Mean of the actions' standard deviations."""
@@ -118,7 +136,7 @@ class Actor(nn.Module):
         Called after an optimiser step: a clamped parameter that has left its range receives no
         gradient and could never come back.
         """
-        self.log_std.clamp_(*map(math.log, self.std_bounds))
+        self.log_std.clamp_(*self.log_std_bounds)
 
 
 class Critic(nn.Module):

@@ -38,11 +38,13 @@ class RunningMeanStd(nn.Module):
     def update(self, batch: Tensor) -> None:
         """Merge a batch of samples, shape `(N, *shape)`, N >= 1."""
         batch_var, batch_mean = torch.var_mean(batch.to(torch.float64), dim=0, correction=0)
-        weight = batch.shape[0] / (float(self.count) + batch.shape[0])
+        # A tensor: torch takes number / tensor for number * (1 / tensor), which rounds twice.
+        count = torch.full_like(self.count, batch.shape[0])
+        weight = count / (self.count + count)
         delta = batch_mean - self.mean
-        self.mean.add_(delta, alpha=weight)
-        self.var.lerp_(batch_var, weight).addcmul_(delta, delta, value=weight * (1.0 - weight))
-        self.count.add_(batch.shape[0])
+        self.mean.addcmul_(delta, weight)
+        self.var.lerp_(batch_var, weight).addcmul_(weight * (1.0 - weight) * delta, delta)
+        self.count.add_(count)
 
 
 class ObservationNormalizer(RunningMeanStd):
@@ -123,11 +125,13 @@ class RewardScaler(RunningMeanStd):
     clip = 10.0
 
     discounted_return: Tensor
+    gamma: Tensor
 
     def __init__(self, num_envs: int, gamma: float) -> None:
-        """Track `num_envs` environments with discount factor `gamma`."""
+        """Track `num_envs` environments with discount factor `gamma`, which may be set anew."""
         super().__init__(())
-        self.gamma = gamma
+        factor = torch.tensor(gamma, dtype=torch.float64)
+        self.register_buffer("gamma", factor, persistent=False)
         self.register_buffer("discounted_return", torch.zeros(num_envs, dtype=torch.float64))
 
     def start_from(self, mean: float, var: float, count: float) -> None:

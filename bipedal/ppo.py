@@ -14,14 +14,18 @@ nats.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from bipedal import capture
+from bipedal.capture import Captured
 from bipedal.networks import Actor, Critic, gaussian_entropy, gaussian_log_prob
 
 
@@ -36,7 +40,7 @@ def generalized_advantages(
     terminated: Tensor,
     done: Tensor,
     *,
-    gamma: float,
+    gamma: float | Tensor,
     gae_lambda: float,
 ) -> Tensor:
     """Advantages Â of a rollout: GAE equation 16, in the recursive form of PPO equations 11-12.
@@ -106,7 +110,7 @@ def explained_variance(values: Tensor, returns: Tensor) -> float:
 
 
 class Batch(NamedTuple):
-    """A rollout flattened for the update, B samples each."""
+    """A rollout flattened for the update, B samples each, in the same memory each time."""
 
     observations: Tensor
     """(B, O) normalised, float32."""
@@ -145,118 +149,177 @@ class UpdateStatistics(NamedTuple):
 def minibatches(size: int, minibatch_size: int, generator: torch.Generator) -> list[Tensor]:
     """The indices 0 … size−1 once, shuffled, in parts of `minibatch_size`.
 
-    A remainder smaller than that is joined to the last part, so that no minibatch is tiny.
+    A remainder smaller than that is joined to the last part, so that no minibatch is tiny. They are
+    on the generator's device.
     """
-    order = torch.randperm(size, generator=generator)
+    order = torch.randperm(size, generator=generator, device=generator.device)
     count = max(1, size // minibatch_size)
     cuts = [minibatch_size * index for index in range(1, count)]
     return list(order.tensor_split(cuts))
 
 
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor, limit: float) -> None:
-    """One gradient step with the global norm clipped to `limit`; refuses a non-finite one."""
-    optimizer.zero_grad(set_to_none=False)  # in place: the gradient is one vector, see models.py
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor, limit: float) -> Tensor:
+    """One gradient step with the global norm clipped to `limit`; returns the norm.
+
+    A gradient that is not finite counts as zero: the caller is told by the norm.
+    """
+    optimizer.zero_grad(set_to_none=False)  # in place: the gradient is one vector, see networks.py
     loss.backward()
-    norm = nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], limit)
-    if not torch.isfinite(norm):
-        raise NonFiniteLossError(
-            f"the loss ({loss.item()}) or its gradient (norm {norm.item()}) is not finite"
-        )
+    parameters = optimizer.param_groups[0]["params"]
+    norm: Tensor = nn.utils.clip_grad_norm_(parameters, limit)
+    broken = ~torch.isfinite(norm)
+    for parameter in parameters:
+        parameter.grad.masked_fill_(broken, 0.0)
     optimizer.step()
+    return norm
+
+
+class PolicyStep(NamedTuple):
+    """What a minibatch said of the policy, before the step that it led to."""
+
+    loss: Tensor
+    entropy: Tensor
+    log_ratio: Tensor
+    """(minibatch,) log π(a|s) − log π_old(a|s)."""
+    norm: Tensor
+    """Of the gradient, before it was clipped."""
+
+
+def policy_step(
+    actor: Actor,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    settings: UpdateSettings,
+    index: Tensor,
+) -> PolicyStep:
+    """One minibatch step on −L^CLIP − c S: PPO equation 9 without its value term.
+
+    `index` (minibatch,) are the samples of the minibatch.
+    """
+    observations, actions, old_log_probs, advantages = (
+        column.index_select(0, index) for column in batch[:4]
+    )
+    log_std = actor.bounded_log_std()
+    log_ratio = gaussian_log_prob(actor(observations), log_std, actions) - old_log_probs
+    policy_loss = clipped_surrogate_loss(
+        log_ratio, normalize_advantages(advantages), settings.clip_range
+    )
+    entropy = gaussian_entropy(log_std)
+    loss = policy_loss - settings.entropy_coefficient * entropy
+    norm = _step(optimizer, loss, settings.max_grad_norm)
+    actor.project_log_std()
+    return PolicyStep(policy_loss.detach(), entropy.detach(), log_ratio.detach(), norm)
+
+
+def value_step(
+    critic: Critic,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    settings: UpdateSettings,
+    index: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """One minibatch step on the value loss; returns the loss before it, and the gradient's norm."""
+    values = critic(batch.observations.index_select(0, index))
+    loss = value_loss(values, batch.returns.index_select(0, index))
+    norm = _step(optimizer, loss, settings.max_grad_norm)
+    return loss.detach(), norm
 
 
 def improve_policy(
-    actor: Actor,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    epochs: Sequence[Sequence[Tensor]],
-    settings: UpdateSettings,
+    step: Callable[[Tensor], PolicyStep], epochs: Sequence[Sequence[Tensor]], clip_range: float
 ) -> list[float]:
-    """Minibatch steps on −L^CLIP − c S: PPO equation 9 without its value term.
+    """Do `policy_step` with every minibatch of every epoch.
 
     `epochs` are the minibatches' indices. Returns policy loss, entropy, KL and clip fraction.
     """
+    norms: list[Tensor] = []
+    rows: list[Tensor] = []
     for minibatches_of_epoch in epochs:
-        statistics = []
+        rows.clear()
         for index in minibatches_of_epoch:
-            observations, actions, old_log_probs, advantages = (
-                column.index_select(0, index) for column in batch[:4]
-            )
-            log_std = actor.bounded_log_std()
-            log_ratio = gaussian_log_prob(actor(observations), log_std, actions) - old_log_probs
-            policy_loss = clipped_surrogate_loss(
-                log_ratio, normalize_advantages(advantages), settings.clip_range
-            )
-            entropy = gaussian_entropy(log_std)
-            loss = policy_loss - settings.entropy_coefficient * entropy
-            _step(optimizer, loss, settings.max_grad_norm)
-            actor.project_log_std()
-            statistics.append((policy_loss.detach(), entropy.detach(), log_ratio.detach()))
-    return _policy_statistics(statistics, settings.clip_range)
+            done = step(index)
+            norms.append(done.norm.clone())  # the next step may overwrite it
+            if minibatches_of_epoch is epochs[-1]:
+                rows.append(_policy_statistics(done, clip_range))
+    return _read(torch.stack(rows).mean(0), norms)
 
 
-def _policy_statistics(
-    statistics: Sequence[tuple[Tensor, Tensor, Tensor]], clip_range: float
-) -> list[float]:
-    """Means over minibatches of policy loss, entropy, KL and the share of clipped ratios."""
-    rows = [
-        torch.stack(
-            [
-                policy_loss,
-                entropy,
-                approximate_kl(log_ratio),
-                (torch.expm1(log_ratio).abs() > clip_range).float().mean(),
-            ]
-        )
-        for policy_loss, entropy, log_ratio in statistics
-    ]
-    means: list[float] = torch.stack(rows).mean(0).tolist()
-    return means
+def _policy_statistics(done: PolicyStep, clip_range: float) -> Tensor:
+    """(4,) policy loss, entropy, KL and the share of clipped ratios of a minibatch."""
+    clipped = (torch.expm1(done.log_ratio).abs() > clip_range).float().mean()
+    return torch.stack([done.loss, done.entropy, approximate_kl(done.log_ratio), clipped])
 
 
 def improve_value(
-    critic: Critic,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    epochs: Sequence[Sequence[Tensor]],
-    settings: UpdateSettings,
+    step: Callable[[Tensor], tuple[Tensor, Tensor]], epochs: Sequence[Sequence[Tensor]]
 ) -> float:
-    """Minibatch steps on the value loss; returns its mean over the last epoch."""
+    """Do `value_step` with every minibatch; returns the mean loss of the last epoch."""
+    norms: list[Tensor] = []
+    losses: list[Tensor] = []
     for minibatches_of_epoch in epochs:
-        losses = []
+        losses.clear()
         for index in minibatches_of_epoch:
-            values = critic(batch.observations.index_select(0, index))
-            loss = value_loss(values, batch.returns.index_select(0, index))
-            _step(optimizer, loss, settings.max_grad_norm)
-            losses.append(loss.detach())
-    return float(torch.stack(losses).mean())
+            loss, norm = step(index)
+            norms.append(norm.clone())
+            losses.append(loss.clone())
+    return _read(torch.stack(losses).mean()[None], norms)[0]
 
 
-def update(
-    actor: Actor,
-    critic: Critic,
-    actor_optimizer: torch.optim.Optimizer,
-    critic_optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    settings: UpdateSettings,
-    generator: torch.Generator,
-) -> UpdateStatistics:
-    """Improve actor and critic on one rollout: PPO algorithm 1, the inner loop.
+def _read(statistics: Tensor, norms: Sequence[Tensor]) -> list[float]:
+    """Copy statistics (n,) to the host at once; `NonFiniteLossError` if a gradient was broken."""
+    largest = torch.stack([*norms]).amax()  # NaN if one of them is
+    *values, norm = torch.cat([statistics, largest[None]]).tolist()
+    if not math.isfinite(norm):
+        raise NonFiniteLossError(f"the loss or its gradient (norm {norm}) is not finite")
+    return values
 
-    Several epochs of minibatch steps. The two networks share nothing but the batch, so they learn
-    at the same time, a thread each, to the same bits as one after the other. Raises
-    `NonFiniteLossError` before a NaN or infinity can reach a parameter.
+
+class Update:
+    """Improves actor and critic on one rollout after another: PPO algorithm 1, the inner loop.
+
+    Several epochs of minibatch steps. The two networks share nothing but the batch. On a CPU they
+    learn at the same time, a thread each, to the same bits as one after the other; on CUDA a step
+    of each is a graph (`capture.py`).
     """
-    size, device = len(batch.advantages), batch.advantages.device
-    epochs = [
-        [index.to(device) for index in minibatches(size, settings.minibatch_size, generator)]
-        for _ in range(settings.epochs)
-    ]
-    with ThreadPoolExecutor(1) as other_thread:
-        learned = other_thread.submit(
-            improve_value, critic, critic_optimizer, batch, epochs, settings
+
+    def __init__(
+        self,
+        actor: Actor,
+        critic: Critic,
+        actor_optimizer: torch.optim.Optimizer,
+        critic_optimizer: torch.optim.Optimizer,
+        batch: Batch,
+        settings: UpdateSettings,
+    ) -> None:
+        """Learn from what lies in `batch` when it is called."""
+        self._actor = actor
+        self._settings = settings
+        self._size, self._device = len(batch.advantages), batch.advantages.device
+        self._policy_step = Captured(
+            partial(policy_step, actor, actor_optimizer, batch, settings), self._device
         )
-        policy_loss, entropy, kl, clip_fraction = improve_policy(
-            actor, actor_optimizer, batch, epochs, settings
+        self._value_step = Captured(
+            partial(value_step, critic, critic_optimizer, batch, settings), self._device
         )
-    return UpdateStatistics(policy_loss, learned.result(), entropy, kl, clip_fraction)
+
+    def __call__(self, generator: torch.Generator) -> UpdateStatistics:
+        """Take all steps; `generator`, on the batch's device, draws the minibatches.
+
+        Raises `NonFiniteLossError` for a NaN or infinity, which has not reached a parameter.
+        """
+        settings = self._settings
+        epochs = [
+            minibatches(self._size, settings.minibatch_size, generator)
+            for _ in range(settings.epochs)
+        ]
+        step = partial(self._policy_step, variant=self._actor.std_is_fixed)
+        improve = partial(improve_policy, step, epochs, settings.clip_range)
+        if capture.records(self._device):
+            value_loss = improve_value(self._value_step, epochs)
+            policy_loss, entropy, kl, clip_fraction = improve()
+        else:
+            with ThreadPoolExecutor(1) as other_thread:
+                learned = other_thread.submit(improve_value, self._value_step, epochs)
+                policy_loss, entropy, kl, clip_fraction = improve()
+            value_loss = learned.result()
+        return UpdateStatistics(policy_loss, value_loss, entropy, kl, clip_fraction)

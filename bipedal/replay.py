@@ -66,13 +66,18 @@ class FallReplay:
         self._falls = np.concatenate([self._falls, self._current[fell]])[-REMEMBERED:]
         self._current[rows] = self._next[rows]
         self._known[rows] = [ends[row] == 1 for row in rows]
-        for row in rows:
-            self._choose(row)
+        draws = torch.rand(
+            len(rows), 2, generator=self._generator, device=self._generator.device
+        ).tolist()
+        for row, (chance, place) in zip(rows, draws, strict=True):
+            self._choose(row, chance, place)
         self._engine.set_generators(rows, [generator_of(state) for state in self._next[rows]])
 
-    def _choose(self, row: int) -> None:
-        """Decide what an environment plays after the episode that it has just begun."""
-        chance, place = torch.rand(2, generator=self._generator).tolist()
+    def _choose(self, row: int, chance: float, place: float) -> None:
+        """Decide what an environment plays after the episode that it has just begun.
+
+        `chance` and `place`, in [0, 1), decide whether it is a replay, and of which fall.
+        """
         replay = len(self._falls) > 0 and chance < self._share
         self._replays[row] = replay
         self._next[row] = self._falls[int(place * len(self._falls))] if replay else self._own[row]

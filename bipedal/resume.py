@@ -41,8 +41,8 @@ def restore_run(trainer: Trainer) -> None:
         raise UserError(f"{path} does not fit this run's configuration") from None
 
 
-CHECKED_BY_THEIR_OWNERS = ("engine", "actor_optimizer", "critic_optimizer", "falls")
-"""Parts of a state whose shape depends on how far a run has come."""
+CHECKED_BY_THEIR_OWNERS = ("engine", "actor_optimizer", "critic_optimizer", "falls", "generator")
+"""Parts of a state whose shape depends on how far a run has come, or on its device."""
 
 
 def check_like(state: Any, like: Any) -> None:

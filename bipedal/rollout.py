@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from bipedal.capture import Captured
 from bipedal.history import History
 from bipedal.networks import gaussian_log_prob
 from bipedal.normalizer import RewardScaler
@@ -73,6 +74,9 @@ class _Raw(NamedTuple):
 class Collector:
     """Plays the current policy and keeps what must last from one rollout to the next.
 
+    All of it stays where the networks live. Where the engine is there too, a rollout is one CUDA
+    graph (`capture.py`).
+
     A rollout sees the world through the statistics as they were when it began; afterwards they
     learn from its observations, all at once. So all its samples are scaled alike, and a policy
     that has not changed gives the same log-probabilities when it is asked again.
@@ -91,9 +95,9 @@ class Collector:
     ) -> None:
         """Reset the engine and make room for rollouts of `steps` timesteps.
 
-        `generator` (on the CPU) samples the actions; rewards in a rollout are at least
-        `reward_floor` before they are scaled, those of episodes' statistics are raw. On an
-        `endless_course` only a fall is a termination, and the far end a truncation.
+        `generator`, on the policy's device, samples the actions; rewards in a rollout are shaped
+        and scaled, those of episodes' statistics are raw. On an `endless_course` only a fall is a
+        termination, and the far end a truncation.
         """
         self.engine = engine
         self.policy = policy
@@ -102,6 +106,8 @@ class Collector:
         self.shaping = shaping
         self.endless_course = endless_course
         device, num_envs = policy.device, engine.num_envs
+        self._play = Captured(self._play_all, engine.device)
+        self._scale = Captured(reward_scaler, device)
         first = engine.reset().to(device)
         self._history = History(policy.frame_stack, first)
         self._returns = torch.zeros(num_envs, dtype=torch.float64, device=device)
@@ -122,7 +128,7 @@ class Collector:
             lengths=room(dtype=torch.int64),
             distances=room(dtype=torch.float64),
         )
-        self._rollout = Rollout(
+        self.rollout = Rollout(  # of the last call of `collect`
             observations=room(frames * observation_dim),
             actions=room(action_dim),
             log_probs=room(),
@@ -132,6 +138,7 @@ class Collector:
             terminated=room(dtype=torch.bool),
             done=room(dtype=torch.bool),
         )
+        self._fell = room(dtype=torch.bool)
 
     @torch.no_grad()
     def collect(self) -> tuple[Rollout, list[EpisodeStatistics]]:
@@ -139,27 +146,34 @@ class Collector:
 
         The rollout lies in the same memory each time: the next call overwrites it.
         """
-        rollout, raw, policy = self._rollout, self._raw, self.policy
-        log_std = policy.actor.bounded_log_std()
+        rollout, raw = self.rollout, self._raw
         # The noise first, with the actions on top: a step then costs one addition.
-        noise = torch.randn(rollout.actions.shape, generator=self.generator)
-        rollout.actions.copy_(noise.to(policy.device)).mul_(log_std.exp())
+        rollout.actions.normal_(generator=self.generator)
+        self._play()
+        self._compute_final_values()
+        episodes = self._ended_episodes()
+        shaped = self.shaping(raw.rewards, raw.observations, rollout.actions)
+        rollout.rewards.copy_(self._scale(shaped, rollout.done))
+        self.policy.normalizer.update(raw.observations.flatten(0, 1))
+        return rollout, episodes
+
+    def _play_all(self) -> None:
+        """Play T timesteps with the noise that lies in the rollout's actions."""
+        rollout, raw, actor = self.rollout, self._raw, self.policy.actor
+        log_std = actor.bounded_log_std()
+        rollout.actions.mul_(log_std.exp())
         for t in range(len(rollout.actions)):
             self._step(t)
-        fell = rollout.terminated & (raw.rewards == FALL_REWARD)
+        self._history.align()
+        torch.logical_and(rollout.terminated, raw.rewards == FALL_REWARD, out=self._fell)
         if self.endless_course:
-            rollout.terminated.copy_(fell)
+            rollout.terminated.copy_(self._fell)
         rollout.log_probs.copy_(gaussian_log_prob(raw.means, log_std, rollout.actions))
         self._compute_values()
-        episodes = self._ended_episodes(fell)
-        shaped = self.shaping(raw.rewards, raw.observations, rollout.actions)
-        rollout.rewards.copy_(self.reward_scaler(shaped, rollout.done))
-        policy.normalizer.update(raw.observations.flatten(0, 1))
-        return rollout, episodes
 
     def _step(self, t: int) -> None:
         """Play timestep t in all environments and write down what happened."""
-        rollout, raw, policy = self._rollout, self._raw, self.policy
+        rollout, raw, policy = self.rollout, self._raw, self.policy
         frames = self._history.frames()
         raw.observations[t] = frames[:, 0]
         rollout.observations[t] = policy.network_input(frames)
@@ -183,25 +197,35 @@ class Collector:
     def _compute_values(self) -> None:
         """V of every state at once.
 
-        What follows row t is row t + 1, after the last row the observation that waits for the next
-        rollout, and at a truncation the final observation; after a termination the next
-        episode's first value stands there, which GAE leaves out.
+        What follows row t is row t + 1, and after the last row the observation that waits for the
+        next rollout. After a termination the next episode's first value stands there, which GAE
+        leaves out.
         """
-        rollout, policy, critic = self._rollout, self.policy, self.policy.critic
+        rollout, policy, critic = self.rollout, self.policy, self.policy.critic
         values, next_values = rollout.values, rollout.next_values
         values.copy_(critic(rollout.observations))
         next_values[:-1] = values[1:]
         next_values[-1] = critic(policy.network_input(self._history.frames()))
-        truncated = rollout.done & ~rollout.terminated
-        next_values[truncated] = critic(policy.network_input(self._raw.final_frames[truncated]))
 
-    def _ended_episodes(self, fell: Tensor) -> list[EpisodeStatistics]:
+    def _compute_final_values(self) -> None:
+        """V of what was observed last where an episode was truncated: it followed there."""
+        rollout, policy = self.rollout, self.policy
+        truncated = (rollout.done & ~rollout.terminated).nonzero(as_tuple=True)
+        final = policy.network_input(self._raw.final_frames[truncated])
+        rollout.next_values[truncated] = policy.critic(final)
+
+    def _ended_episodes(self) -> list[EpisodeStatistics]:
         """Read out the episodes that ended in this rollout, in the order of their ends."""
-        done, raw = self._rollout.done, self._raw
-        columns = (raw.returns, raw.lengths, raw.distances, fell)
-        ended = [done.nonzero()[:, 1], *(column[done] for column in columns)]
-        rows = zip(*(column.tolist() for column in ended), strict=True)
-        return [EpisodeStatistics(*row) for row in rows]
+        raw = self._raw
+        ends = self.rollout.done.nonzero(as_tuple=True)
+        columns = (raw.returns, raw.lengths, raw.distances, self._fell)
+        ended = [ends[1], *(column[ends] for column in columns)]
+        # One copy to the host; float64 holds all of them exactly.
+        rows = torch.stack([column.double() for column in ended], dim=1).tolist()
+        return [
+            EpisodeStatistics(int(env), episodic_return, int(length), distance, bool(fell))
+            for env, episodic_return, length, distance, fell in rows
+        ]
 
     def state(self) -> dict[str, Any]:
         """Everything but the networks and the generator that the next rollout depends on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
+import zlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -17,6 +18,7 @@ import torch
 
 from bipedal.checkpoint import SINGLE, load_model, save_best_model, save_model
 from bipedal.config import TrainConfig
+from bipedal.device import choose_device, short_memory_explained
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.selection import Selection
 from bipedal.initial import initial_policy
@@ -52,15 +54,15 @@ class Trainer:
         self.config = config
         self.run_dir = run_dir
         self.models_dir = run_dir / "saved_models"
-        self.policy = initial_policy(config, self.models_dir).to(_choose_device(config.device))
-        # On the CPU in any case: a seed draws the same numbers whatever the device.
-        self.generator = torch.Generator().manual_seed(config.seed)
+        device = choose_device(config.device)
+        self.policy = initial_policy(config, self.models_dir).to(device)
+        self.generator = torch.Generator(device).manual_seed(config.seed)
         self.iteration = 0
         self.timesteps = 0
         self.episodes = 0
         self.elapsed = 0.0
         self.recent_returns: deque[float] = deque(maxlen=config.best_window)
-        with ExitStack() as stack:
+        with short_memory_explained(), ExitStack() as stack:
             self.selection = stack.enter_context(closing(Selection(config)))
             learner = Learner(config, self.policy, self.generator)
             self.learner = stack.enter_context(closing(learner))
@@ -71,7 +73,8 @@ class Trainer:
     def iterate(self, log: RunLog) -> Progress:
         """Learn for an iteration, log it, and keep what is due."""
         started = time.perf_counter()
-        learned = self.learner.learn(self.timesteps)
+        with short_memory_explained():
+            learned = self.learner.learn(self.timesteps)
         self.iteration += 1
         self.timesteps += self.config.batch_size
         self.episodes += len(learned.episodes)
@@ -176,9 +179,9 @@ class Trainer:
     # Exact continuation ---------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """Everything that an exact resume needs."""
+        """Everything that an exact resume needs, on the CPU."""
         actor, critic = self.policy.actor, self.policy.critic
-        return {
+        state = {
             "iteration": self.iteration,
             "timesteps": self.timesteps,
             "episodes": self.episodes,
@@ -192,6 +195,8 @@ class Trainer:
             "generator": self.generator.get_state(),
             **self.learner.state(),
         }
+        on_cpu: dict[str, Any] = _on_cpu(state)
+        return on_cpu
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to a saved state."""
@@ -207,7 +212,7 @@ class Trainer:
         actor.std_bounds = (std_min, std_max)
         actor.load_state_dict(state["actor"])
         critic.load_state_dict(state["critic"])
-        self.generator.set_state(state["generator"])
+        _restore_generator(self.generator, state["generator"])
         self.learner.restore(state)
 
     def close(self) -> None:
@@ -215,12 +220,30 @@ class Trainer:
         self._resources.close()
 
 
-def _choose_device(name: str) -> torch.device:
-    """Where the networks live; UserError if there is no such device."""
-    use_cuda = name != "cpu" and torch.cuda.is_available()
-    if name == "cuda" and not use_cuda:
-        raise UserError("--device cuda: there is no GPU that PyTorch can use here")
-    return torch.device("cuda" if use_cuda else "cpu")
+def _on_cpu(state: Any) -> Any:
+    """The same dictionaries and lists with every tensor on the CPU."""
+    if isinstance(state, Mapping):
+        return {name: _on_cpu(value) for name, value in state.items()}
+    if isinstance(state, list):
+        return [_on_cpu(value) for value in state]
+    return state.cpu() if isinstance(state, torch.Tensor) else state
+
+
+GENERATOR_BYTES = (5056, 16)
+"""Lengths of the state of a CPU's generator and of a GPU's."""
+
+
+def _restore_generator(generator: torch.Generator, state: torch.Tensor) -> None:
+    """Go on with a generator's state; that of another device's can only be a new seed.
+
+    So a run may go on elsewhere, but not bit for bit. Raises `ValueError` for anything else.
+    """
+    if state.dtype != torch.uint8 or state.dim() != 1 or len(state) not in GENERATOR_BYTES:
+        raise ValueError("not the state of a generator")
+    if len(state) == len(generator.get_state()):
+        generator.set_state(state)
+    else:
+        generator.manual_seed(zlib.crc32(state.numpy().tobytes()))
 
 
 def _episode_metrics(episodes: Sequence[EpisodeStatistics]) -> dict[str, float]:

@@ -1,7 +1,9 @@
 """The mathematics against numbers worked out by hand, and one step against another formula."""
 
 import copy
+import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -210,15 +212,15 @@ class TestUpdate:
             "entropy_coefficient": 0.01,
             "max_grad_norm": 0.5,
         }
-        return ppo.update(
+        update = ppo.Update(
             self.actor,
             self.critic,
             torch.optim.SGD(self.actor.parameters(), lr=lr),
             torch.optim.SGD(self.critic.parameters(), lr=lr),
             batch,
             ppo.UpdateSettings(**{**known, **settings}),  # type: ignore[arg-type]
-            self.generator,
         )
+        return update(self.generator)
 
     def test_one_step_equals_an_independent_formula(self) -> None:
         """At ratio 1 the step is that of the plain policy gradient, written with torch.Normal."""
@@ -290,9 +292,11 @@ class TestUpdate:
         settings = ppo.UpdateSettings(3, 2, 0.2, 0.01, 0.5)
         generator = torch.Generator().manual_seed(0)
         epochs = [ppo.minibatches(8, 2, generator) for _ in range(3)]
-        for module, improve in ((actor, ppo.improve_policy), (critic, ppo.improve_value)):
-            optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
-            improve(module, optimizer, self.batch, epochs, settings)  # type: ignore[arg-type]
+        sgd = partial(torch.optim.SGD, lr=0.1)
+        for index in itertools.chain(*epochs):
+            ppo.policy_step(actor, sgd(actor.parameters()), self.batch, settings, index)
+        for index in itertools.chain(*epochs):
+            ppo.value_step(critic, sgd(critic.parameters()), self.batch, settings, index)
         self.update(self.batch, lr=0.1, epochs=3, minibatch_size=2)
         for ours, expected in ((self.actor, actor), (self.critic, critic)):
             for name, value in ours.state_dict().items():

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from bipedal.config import TrainConfig
 from bipedal.errors import UserError
 from bipedal.presets import DEFAULT
 from bipedal.resume import check_like, state_path
+from bipedal.trainer import Trainer
 
 TOY = replace(
     DEFAULT,
@@ -97,6 +99,20 @@ def test_moments_of_another_parameter_are_refused(
 
     with pytest.raises(UserError, match="does not fit this run's configuration"):
         resumed(stopped, TOY, put)
+
+
+def test_a_run_goes_on_on_another_device_with_a_generator_of_its_own(stopped: Path) -> None:
+    """The state of a GPU's generator is 16 bytes."""
+    drawn = []
+    for seed in (1, 1, 2):
+        trainer = Trainer(TOY, stopped)
+        with closing(trainer):
+            state = trainer.state()
+            state["generator"] = torch.full((16,), seed, dtype=torch.uint8)
+            check_like(state, trainer.state())
+            trainer.restore(state)
+            drawn.append(torch.rand(3, generator=trainer.generator).tolist())
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 @pytest.mark.parametrize("rate", [math.nan, -1.0, 1e9, 1, "0.1", None])

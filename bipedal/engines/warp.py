@@ -49,6 +49,9 @@ from bipedal.walker import (
 
 MAX_BLOCK = 128
 """Environments that one thread takes through a step together; more fall out of its cache."""
+CUDA_BLOCK = 32
+"""Threads in a block on a GPU. Each takes an environment and many registers, so small blocks spread
+a few thousand environments over all multiprocessors."""
 COMPILING = "Compiling the walker's physics for this machine: about half a minute, this once."
 
 Snapshot = Mapping[str, Tensor]
@@ -111,8 +114,11 @@ def _load_kernels(device: str, say: Callable[[str], None]) -> None:
     timer = threading.Timer(1.5, say, args=(COMPILING,))
     timer.start()
     try:
-        step = step_blocks if wp.get_device(device).is_cpu else step_each
-        load_kernels([step, index_boxes_kernel], device)
+        if wp.get_device(device).is_cpu:
+            load_kernels([step_blocks, index_boxes_kernel], device)
+        else:
+            load_kernels([step_each], device, CUDA_BLOCK)
+            load_kernels([index_boxes_kernel], device)
     finally:
         timer.cancel()
 
@@ -183,6 +189,7 @@ class WarpEngine:
         threads = min(threads or usable_cores(), groups) if self._on_cpu else 1
         self._crew = Crew(threads) if threads > 1 else None
         self._block = min(MAX_BLOCK, -(-groups // threads) * LANES)
+        self._streams: dict[int, Any] = {}
         self._launches = self._record_launches(threads)
         # The engine's own memory; the tensors are made once, as making them takes a while.
         arrays = fields(self._outcome)
@@ -435,8 +442,11 @@ class WarpEngine:
             setattr(self._rules, name, value)
             self._launches = self._record_launches(len(self._launches[True]))
 
-    def _record_launches(self, threads: int) -> dict[bool, list[Callable[[], None]]]:
-        """The kernel launches of a step (False) and of a reset (True), one a thread."""
+    def _record_launches(self, threads: int) -> dict[bool, list[Callable[..., None]]]:
+        """The kernel launches of a step (False) and of a reset (True), one a thread.
+
+        On CUDA a launch takes the stream that it goes to.
+        """
         common = [
             self._robot, self.ground, self.walkers, self._difficulty, self._rules, self._scratch,
         ]  # fmt: skip
@@ -450,6 +460,7 @@ class WarpEngine:
                         [*common, self._floats, *exchanged, int(resetting)],
                         device=str(self.device),
                         record_cmd=True,
+                        block_dim=CUDA_BLOCK,
                     ).launch
                 ]
                 for resetting in (False, True)
@@ -479,14 +490,20 @@ class WarpEngine:
             raise ValueError("the engine is closed")
         launches = self._launches[resetting]
         if not self._on_cpu:
-            with wp.ScopedStream(wp.stream_from_torch(self.device), sync_enter=False):
-                launches[0]()
+            launches[0](self._stream())
         elif self._crew is None:
             launches[0]()
         else:
             self._crew.run(launches)
         if self._on_cpu or resetting:
             self.check_overflow()
+
+    def _stream(self) -> Any:
+        """Torch's current stream. Warp is told of each once: not while torch records a graph."""
+        current = torch.cuda.current_stream(self.device)
+        if current.cuda_stream not in self._streams:
+            self._streams[current.cuda_stream] = wp.stream_from_torch(current)
+        return self._streams[current.cuda_stream]
 
     def check_overflow(self) -> None:
         """Raise `RunFailedError` if an environment did not fit into an array of fixed size.

@@ -67,7 +67,7 @@ def begin(policy: Player, gain: Tensor | None = None) -> ActBatch:
         player.restart()
         return lambda observations, begun: player.act_batch(
             observations.to(device), begun.to(device), gain=gain
-        )
+        ).to(observations.device)
     if isinstance(policy, ForeignPolicy):
         policy.restart()
         return policy.act_batch

@@ -20,19 +20,19 @@ def start_warp() -> None:
         raise _cannot_compile(error) from None
 
 
-def load_kernels(kernels: Iterable[Any], device: str) -> None:
-    """Load kernels, so that their first launch need not.
+def load_kernels(kernels: Iterable[Any], device: str, block_dim: int | None = None) -> None:
+    """Load kernels, so that their first launch need not; on CUDA for blocks of so many threads.
 
     What the cache holds of them may be damaged: a full disk or a loss of power cuts files short.
     It is then thrown away and compiled anew. Raises `RunFailedError` if that does not help.
     """
     for kernel in kernels:
         try:
-            wp.load_module(kernel.module, device=device)
+            wp.load_module(kernel.module, device=device, block_dim=block_dim)
         except Exception:  # Warp has no class of its own for this
             _forget(kernel.module.name)
             try:
-                wp.load_module(kernel.module, device=device)
+                wp.load_module(kernel.module, device=device, block_dim=block_dim)
             except Exception as error:
                 raise _cannot_compile(error) from error
 

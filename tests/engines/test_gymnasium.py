@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy_engine import NumpyEngine, assert_same, assert_types, play, random_actions
 
+from bipedal.device import CPU
 from bipedal.engines import make_engine
 from bipedal.engines.gymnasium import GymnasiumEngine
 from bipedal.engines.reference import make_env
@@ -189,8 +190,8 @@ def test_an_error_in_a_process_arrives_with_its_cause() -> None:
 def test_the_batched_engine_plays_the_same_episodes(env_id: str) -> None:
     """The first ones and, after a fall, the next: terrains and pushes show in what is seen."""
     with (
-        closing(make_engine("warp", env_id, 3, seed=4)) as warp,
-        closing(make_engine("gymnasium", env_id, 3, seed=4)) as reference,
+        closing(make_engine("warp", env_id, 3, seed=4, device=CPU)) as warp,
+        closing(make_engine("gymnasium", env_id, 3, seed=4, device=CPU)) as reference,
     ):
         ours, theirs = NumpyEngine(warp), NumpyEngine(reference)
         np.testing.assert_allclose(ours.reset(), theirs.reset(), atol=1e-5)

@@ -133,6 +133,20 @@ def test_a_gain_is_a_factor_on_the_last_layer() -> None:
     np.testing.assert_allclose(actions, expected, rtol=1e-5)
 
 
+def test_actions_come_to_where_the_observations_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks on a GPU, for which actions that say where they are sent stand in."""
+
+    class Actions:
+        def to(self, device: torch.device) -> torch.device:
+            return device
+
+    monkeypatch.setattr(Policy, "act_batch", lambda *_, **__: Actions())
+    observations = torch.zeros(2, OBSERVATION_DIM)
+    begun = torch.ones(2, dtype=torch.bool)
+    act = begin(load_model("pretrained:walker"))
+    assert act(observations, begun) == observations.device
+
+
 @pytest.mark.parametrize("env_id", ENV_IDS)
 def test_side_by_side_and_alone_are_the_same_to_the_bit(env_id: str) -> None:
     """Whatever else is played, before and beside it; also where an engine takes up a seed late."""
