@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 from recorder import recording
-from test_train import TOY, assert_resumes_exactly, assert_same_run
+from test_training_loop import TOY, assert_resumes_exactly, assert_same_run
 from torch import Tensor
 
-from bipedal import capture, train
+from bipedal import capture, training_loop
 from bipedal.capture import Captured
 from bipedal.config import TrainConfig
 
@@ -102,9 +102,9 @@ class TestCaptured:
 @pytest.mark.parametrize("name", TRAININGS)
 def test_a_recorded_training_has_the_bits_of_a_plain_one(name: str, tmp_path: Path) -> None:
     config: TrainConfig = TRAININGS[name]
-    train.train(config, tmp_path / "plain")
+    training_loop.train(config, tmp_path / "plain")
     with recording() as made:
-        train.train(config, tmp_path / "recorded")
+        training_loop.train(config, tmp_path / "recorded")
     assert_same_run(tmp_path / "plain", tmp_path / "recorded")
     # The rollout, the scale of rewards, advantages, and a step of each network, for two sizes of
     # minibatches where there is a remainder.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_train import TOY
+from test_training_loop import TOY
 from torch import Tensor, nn
 
 from bipedal import ppo, schedules

@@ -22,7 +22,7 @@ from bipedal.evaluation.score import evaluate
 from bipedal.report.report import write_report
 from bipedal.report.video import record_episode
 from bipedal.run_directory import read_run_config
-from bipedal.train import train
+from bipedal.training_loop import train
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
