@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from recorder import recording
 from test_training_loop import TOY, assert_resumes_exactly, assert_same_run
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from bipedal import capture, training_loop
+from bipedal import capture, ppo, training_loop
 from bipedal.capture import Captured
 from bipedal.config import TrainConfig
+from bipedal.device import CPU
+from bipedal.initial import new_policy
+from bipedal.normalizer import RewardScaler
+from bipedal.rollout import Collector
+from bipedal.shaping import Shaping
+from bipedal.walker import OBSERVATION_DIM, Step
 
-CPU = torch.device("cpu")
+ELSEWHERE = torch.device("meta")
 HARDCORE = replace(
     TOY,
     env_id="BipedalWalkerHardcore-v3",
@@ -116,3 +125,77 @@ def test_a_recorded_training_has_the_bits_of_a_plain_one(name: str, tmp_path: Pa
 def test_a_recorded_training_resumes_exactly(tmp_path: Path) -> None:
     with recording():
         assert_resumes_exactly(replace(TOY, frames=2), tmp_path, stop_after=3)
+
+
+class ElsewhereEngine:
+    """An engine on another device, as far as its tensors go."""
+
+    device = ELSEWHERE
+    num_envs = 6
+
+    def reset(self) -> Tensor:
+        return torch.zeros(self.num_envs, OBSERVATION_DIM, device=ELSEWHERE)
+
+    def step(self, actions: Tensor) -> Step:
+        assert actions.device == ELSEWHERE
+        observation, flags = self.reset(), torch.zeros(self.num_envs, device=ELSEWHERE).bool()
+        number = torch.zeros(self.num_envs, dtype=torch.float64, device=ELSEWHERE)
+        return Step(observation, number, flags, flags, observation, number)
+
+    def state(self) -> Mapping[str, Tensor]:
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> Tensor:
+        return self.reset()
+
+    def close(self) -> None:
+        pass
+
+
+class OneDevice(TorchDispatchMode):
+    """Refuses operations on tensors elsewhere: a graph would copy what they held."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for value in tree_leaves((args, kwargs)):
+            assert not isinstance(value, Tensor) or value.device == ELSEWHERE, func
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_what_is_recorded_stays_on_one_device(frames: int) -> None:
+    """Tensors on "meta" have no values: a look at one is an error."""
+    config = replace(TOY, frames=frames, num_envs=6, rollout_steps=4)
+    policy = new_policy(config).to(ELSEWHERE)
+    collector = Collector(
+        ElsewhereEngine(),
+        policy,
+        RewardScaler(6, 0.9).to(ELSEWHERE),
+        steps=4,
+        generator=torch.Generator(),
+        shaping=Shaping(-100.0, 0.3, 0.5),
+        endless_course=True,
+    )
+    with OneDevice():  # type: ignore[no-untyped-call]
+        rollout = collector.rollout
+        with torch.no_grad():
+            collector._play_all()
+            collector.reward_scaler(rollout.rewards, rollout.done)
+            advantages = ppo.generalized_advantages(
+                *rollout[3:], gamma=collector.reward_scaler.gamma, gae_lambda=0.9
+            )
+        assert advantages.device == ELSEWHERE
+        batch = ppo.Batch(
+            rollout.observations.flatten(0, 1),
+            rollout.actions.flatten(0, 1),
+            rollout.log_probs.flatten(),
+            advantages.flatten(),
+            rollout.values.flatten(),
+        )
+        index = torch.zeros(8, dtype=torch.int64, device=ELSEWHERE)
+        settings = ppo.UpdateSettings(2, 8, 0.2, 0.01, 0.5)
+        for module, step in ((policy.actor, ppo.policy_step), (policy.critic, ppo.value_step)):
+            optimizer = torch.optim.SGD(module.parameters(), lr=0.1)  # no fused Adam there
+            for parameter in module.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+            for result in step(module, optimizer, batch, settings, index):  # type: ignore[arg-type]
+                assert result.device == ELSEWHERE
