@@ -1,11 +1,23 @@
-"""Does the engine give the same bits on a GPU as on the CPU, and how fast is it there?
+"""Does a GPU give the CPU's bits, how fast is the engine there, and how soon does it learn to walk?
 
-    python benchmarks/gpu.py            (a few minutes; needs a CUDA device and CUDA's PyTorch)
+    python benchmarks/gpu.py            (at most ten minutes; needs a GPU and CUDA's PyTorch)
 
-First both play whole episodes with the same seeds and actions, and every bit of every answer is
-compared. Then random actions and a pretrained policy drive more and more environments. Each figure
-is written to results/gpu.json as soon as it is known, so a run that is cut short counts too.
-`--dry-run` does all of it in small on the CPU.
+In this order, each within a time of its own (`LIMITS`):
+
+* the tests with the marker `cuda`;
+* whole episodes on both, with the same seeds and actions: every bit of every answer is compared;
+* the engine's speed, with random actions and with a pretrained policy, and more and more
+  environments;
+* how long an iteration of training collects and updates, with CUDA graphs and without;
+* how long 384 greedy episodes take on the CPU and on the GPU;
+* the time until BipedalWalker-v3 is solved with three tuning seeds;
+* for the time that is left: Hardcore.
+
+Each figure is written to results/gpu.json as soon as it is known, so a run that is cut short counts
+too. `--dry-run` does all of it in small on the CPU.
+
+A plain checkout is enough: PYTHONPATH=. python benchmarks/gpu.py. PyTorch, NumPy, warp-lang,
+gymnasium, tensorboard, filelock and, for the tests, pytest have to be installed.
 """
 
 from __future__ import annotations
@@ -13,12 +25,17 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import asdict
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import torch
 import warp as wp
@@ -26,10 +43,20 @@ from machine import describe_machine
 from tally import Tally
 from torch import Tensor
 
+from bipedal import capture
 from bipedal.checkpoint import load_model
+from bipedal.config import TrainConfig
 from bipedal.conformance.answer import Answer, answers_of, first_difference
 from bipedal.engines.warp import WarpEngine, quiet_warp
+from bipedal.evaluation.episode import begin, play_episodes
 from bipedal.files import atomic_write
+from bipedal.initial import new_policy
+from bipedal.learner import Learner
+from bipedal.ppo import Update
+from bipedal.presets import DEFAULT, HARDCORE
+from bipedal.rollout import Collector
+from bipedal.train import train
+from bipedal.trainer import Progress
 from bipedal.walker import ACTION_DIM, ENV_IDS, HARDCORE_ID, WALKER_ID
 
 POLICIES = {WALKER_ID: "pretrained:walker", HARDCORE_ID: "pretrained:hardcore"}
@@ -41,6 +68,54 @@ WARM_UP = 50
 """Steps before the clock starts."""
 SHOWN_DIFFERENCES = 20
 SEED = 5_000_000
+TUNING_SEEDS = (0, 1, 2)
+LIMITS = {
+    "tests": 120.0,
+    "same_bits": 60.0,
+    "speed": 120.0,
+    "phases": 20.0,
+    "evaluation": 30.0,
+    "solved": 40.0,
+    "all": 570.0,
+}
+"""Seconds: of each part, of each training until it is solved, and of everything together."""
+
+WALKER = replace(
+    DEFAULT,
+    total_timesteps=200_000_000,
+    num_envs=8192,
+    rollout_steps=32,
+    minibatch_size=32_768,
+    epochs=4,
+    policy_learning_rate=1e-3,
+    critic_learning_rate=1e-3,
+    anneal_timesteps=25_000_000,
+    evaluation_interval=12,
+    evaluation_episodes=128,
+    final_episodes=0,
+)
+"""A proposal, never run on a GPU: ten times the preset's timesteps, of which a GPU has enough, in a
+tenth of its gradient steps, of which it has not. Evaluations are 384 episodes at once, so that a
+confirmation takes no longer than one."""
+OBSTACLES = replace(
+    HARDCORE,
+    total_timesteps=2_000_000_000,
+    num_envs=16_384,
+    rollout_steps=32,
+    minibatch_size=65_536,
+    epochs=4,
+    gamma=0.99,
+    final_gamma=0.999,
+    anneal_timesteps=500_000_000,
+    std_min=0.2,
+    final_std_max=0.2,
+    evaluation_interval=40,
+    evaluation_episodes=128,
+    evaluation_min_return=0.0,
+    final_episodes=0,
+)
+"""A proposal too: the preset's bold beginning, with its noise and its short sight going while it
+learns, which the preset leaves to `hardcore-careful`."""
 
 Act = Callable[[Tensor], Tensor]
 """Observations (N, 24) to actions (N, 4), on the device of the observations."""
@@ -56,10 +131,23 @@ class Sizes(NamedTuple):
     cpu_envs: int
     seconds: float
     """Of each measurement of speed."""
+    greedy_episodes: int
+    limits: dict[str, float]
+    training: dict[str, Any]
+    """What trainings have instead of the values of `WALKER` and `OBSTACLES`."""
 
 
-FULL = Sizes("cuda:0", 500, (1024, 4096, 16_384, 65_536, 262_144), CPU_ENVS, 3.0)
-DRY = Sizes("cpu", 2, (16, 32), 16, 0.05)
+FULL = Sizes(
+    "cuda:0", 500, (1024, 4096, 16_384, 65_536, 262_144), CPU_ENVS, 2.0, 384, LIMITS,
+    {"device": "cuda"},
+)  # fmt: skip
+DRY = Sizes(
+    "cpu", 2, (16, 32), 16, 0.05, 2, {**LIMITS, "phases": 0.5, "solved": 0.1, "all": 0.0},
+    {
+        "device": "cpu", "num_envs": 4, "rollout_steps": 16, "minibatch_size": 32, "epochs": 1,
+        "evaluation_interval": 0, "best_by": "training",
+    },
+)  # fmt: skip
 
 
 class Report:
@@ -78,6 +166,19 @@ class Report:
     def write(self) -> None:
         """Write what there is."""
         atomic_write((self.path, (json.dumps(self.contents, indent=1) + "\n").encode()))
+
+
+class Clock:
+    """How long a part may still take."""
+
+    def __init__(self, seconds: float) -> None:
+        """Start now."""
+        self._started, self._seconds = time.monotonic(), seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds, at least 0."""
+        return max(0.0, self._started + self._seconds - time.monotonic())
 
 
 def held_actions(num_envs: int, device: str) -> Act:
@@ -139,7 +240,11 @@ def compare(env_id: str, kind: str, episodes: int, device: str) -> Tally:
 
 def compare_all(report: Report, sizes: Sizes) -> None:
     """Compare both environments with both kinds of actions."""
+    clock = Clock(sizes.limits["same_bits"])
     for kind, env_id in itertools.product(("held", "policy"), ENV_IDS):
+        if not clock.left:
+            report.add("same_bits", {"env_id": env_id, "actions": kind, "error": "no time left"})
+            continue
         started = time.perf_counter()
         counts = asdict(compare(env_id, kind, sizes.episodes, sizes.device))
         del counts["first_differences"][SHOWN_DIFFERENCES:]
@@ -196,13 +301,134 @@ def free_memory(device: str) -> int:
 def measure_all(report: Report, sizes: Sizes) -> None:
     """Measure the CPU once and the device in every size; where it fails, say how, and go on."""
     cases = [("cpu", sizes.cpu_envs), *((sizes.device, count) for count in sizes.num_envs)]
+    clock = Clock(sizes.limits["speed"])
     for (device, num_envs), env_id, kind in itertools.product(cases, ENV_IDS, ("held", "policy")):
+        figures = {"device": device, "env_id": env_id, "actions": kind, "num_envs": num_envs}
         try:
-            figures = measure(env_id, kind, num_envs, device, sizes.seconds)
+            if clock.left:
+                figures = measure(env_id, kind, num_envs, device, sizes.seconds)
+            else:
+                figures["error"] = "no time left"
         except RuntimeError as error:  # memory is short
-            figures = {"device": device, "env_id": env_id, "actions": kind, "num_envs": num_envs}
             figures["error"] = str(error)
         report.add("speed", figures)
+
+
+# Training ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def timed(owner: type, name: str, seconds: defaultdict[str, float]) -> Iterator[None]:
+    """Add up, by its name, how long a method takes until the GPU is done."""
+    method = getattr(owner, name)
+
+    def timed_method(*args: Any) -> Any:
+        started = time.perf_counter()
+        result = method(*args)
+        wp.synchronize()  # type: ignore[no-untyped-call]
+        seconds[owner.__name__.lower()] += time.perf_counter() - started
+        return result
+
+    with mock.patch.object(owner, name, timed_method):
+        yield
+
+
+def measure_phases(config: TrainConfig, device: str, seconds: float) -> dict[str, Any]:
+    """Milliseconds of an iteration, once graphs are recorded, and what it spends them on."""
+    spent: defaultdict[str, float] = defaultdict(float)
+    policy = new_policy(config).to(device)
+    learner = Learner(config, policy, torch.Generator(device).manual_seed(0))
+    with (
+        closing(learner),
+        timed(Collector, "collect", spent),
+        timed(Update, "__call__", spent),
+        timed(Learner, "learn", spent),
+    ):
+        for iteration in range(2):
+            learner.learn(iteration * config.batch_size)
+        spent.clear()
+        clock, iterations = Clock(seconds), 0
+        while clock.left or not iterations:
+            iterations += 1
+            learner.learn((1 + iterations) * config.batch_size)
+    milliseconds = {name: round(1e3 * value / iterations, 3) for name, value in spent.items()}
+    speed = round(iterations * config.batch_size / spent["learner"])
+    return {"iterations": iterations, "steps_per_second": speed, "milliseconds": milliseconds}
+
+
+def measure_all_phases(report: Report, sizes: Sizes) -> None:
+    """An iteration of both trainings with CUDA graphs and without them."""
+    cases = itertools.product((WALKER, OBSTACLES), (True, False))
+    for config, graphs in cases:
+        config = replace(config, **sizes.training)
+        records = capture.records if graphs else lambda device: False
+        with mock.patch.object(capture, "records", records):
+            figures = measure_phases(config, sizes.device, sizes.limits["phases"] / 8)
+        facts = {"env_id": config.env_id, "num_envs": config.num_envs, "graphs": graphs}
+        report.add("phases", {**facts, **figures})
+
+
+def measure_evaluation(report: Report, sizes: Sizes) -> None:
+    """Greedy episodes of a pretrained policy, physics and networks on one device."""
+    clock = Clock(sizes.limits["evaluation"])
+    for device, env_id in itertools.product(("cpu", sizes.device), ENV_IDS):
+        if not clock.left:
+            break
+        policy = load_model(POLICIES[env_id]).to(device)
+        seeds = range(SEED, SEED + sizes.greedy_episodes)
+        with closing(
+            WarpEngine(env_id, len(seeds), SEED, device=device, autoreset=False)
+        ) as engine:
+            started = time.perf_counter()
+            played = dict(play_episodes(begin(policy), engine, seeds))
+            spent = time.perf_counter() - started
+        mean = sum(episode.episodic_return for episode in played.values()) / len(played)
+        facts = {"device": device, "env_id": env_id, "episodes": len(played)}
+        report.add("evaluation", {**facts, "seconds": round(spent, 3), "mean_return": mean})
+
+
+def measure_training(
+    report: Report, part: str, config: TrainConfig, seconds: float, sizes: Sizes
+) -> None:
+    """Train until it is solved, or for so many seconds; the time of the start counts too."""
+    config = replace(config, **sizes.training)
+    clock, started = Clock(seconds), time.perf_counter()
+    last: list[Progress] = []
+
+    def note(progress: Progress) -> None:
+        last[:] = [progress]
+
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = train(
+            config, Path(folder) / "run", on_iteration=note, should_stop=lambda: not clock.left
+        )
+    report.add(
+        part,
+        {
+            "env_id": config.env_id,
+            "seed": config.seed,
+            "solved": outcome.solved,
+            "seconds": round(time.perf_counter() - started, 2),
+            "training_seconds": round(outcome.elapsed, 2),
+            "timesteps": outcome.timesteps,
+            "best_return": last[-1].best_return,
+            "mean_return": last[-1].mean_return,
+        },
+    )
+
+
+def run_tests(report: Report, seconds: float) -> None:
+    """Run the tests that need a GPU, in a process of their own."""
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-m", "pytest", "-m", "cuda", "tests/test_cuda.py", "-q"]
+    try:
+        done = subprocess.run(
+            command, cwd=root, capture_output=True, text=True, timeout=seconds, check=False
+        )
+        figures = {"exit_code": done.returncode, "output": done.stdout[-4000:]}
+    except subprocess.TimeoutExpired as error:
+        figures = {"exit_code": None, "output": str(error)}
+    report.add("tests", figures)
 
 
 def describe_device(device: str) -> dict[str, Any]:
@@ -223,7 +449,7 @@ def describe_device(device: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Compare and measure."""
+    """Test, compare, measure and train."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dry-run", action="store_true", help="in small, on the CPU")
     parser.add_argument("--out", type=Path, default=Path("results/gpu.json"))
@@ -237,8 +463,16 @@ def main() -> None:
     report.write()
     report.contents["device"] = describe_device(sizes.device)
     report.write()
+    clock = Clock(sizes.limits["all"])
+    run_tests(report, sizes.limits["tests"])
     compare_all(report, sizes)
     measure_all(report, sizes)
+    measure_all_phases(report, sizes)
+    measure_evaluation(report, sizes)
+    for seed in TUNING_SEEDS:
+        config = replace(WALKER, seed=seed)
+        measure_training(report, "walker", config, sizes.limits["solved"], sizes)
+    measure_training(report, "hardcore", OBSTACLES, clock.left, sizes)
     report.contents["finished"] = True
     report.write()
 
