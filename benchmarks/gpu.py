@@ -29,6 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -70,15 +71,18 @@ SHOWN_DIFFERENCES = 20
 SEED = 5_000_000
 TUNING_SEEDS = (0, 1, 2)
 LIMITS = {
-    "tests": 120.0,
-    "same_bits": 60.0,
-    "speed": 120.0,
-    "phases": 20.0,
-    "evaluation": 30.0,
-    "solved": 40.0,
+    "tests": 60.0,
+    "same_bits": 40.0,
+    "speed": 70.0,
+    "phases": 12.0,
+    "evaluation": 20.0,
+    "solved": 20.0,
     "all": 570.0,
 }
-"""Seconds: of each part, of each training until it is solved, and of everything together."""
+"""Seconds: of each part, of each training until it is solved, and of everything together. What has
+begun is ended, so a part may take a little longer."""
+CURVE_SECONDS = 2.0
+"""From one point of a learning curve to the next."""
 
 WALKER = replace(
     DEFAULT,
@@ -390,13 +394,20 @@ def measure_evaluation(report: Report, sizes: Sizes) -> None:
 def measure_training(
     report: Report, part: str, config: TrainConfig, seconds: float, sizes: Sizes
 ) -> None:
-    """Train until it is solved, or for so many seconds; the time of the start counts too."""
+    """Train until it is solved, or for so many seconds; the time of the start counts too.
+
+    A curve's points are seconds, timesteps, mean return in training, and best of the evaluations.
+    """
     config = replace(config, **sizes.training)
     clock, started = Clock(seconds), time.perf_counter()
-    last: list[Progress] = []
+    curve: list[tuple[float, int, float, float]] = []
 
-    def note(progress: Progress) -> None:
-        last[:] = [progress]
+    def note(now: Progress) -> None:
+        point = (round(now.elapsed, 2), now.timesteps, now.mean_return, now.best_return)
+        if len(curve) < 2 or now.elapsed - curve[-2][0] >= CURVE_SECONDS:
+            curve.append(point)
+        else:
+            curve[-1] = point  # the last point is always the end
 
     with tempfile.TemporaryDirectory() as folder:
         outcome = train(
@@ -411,8 +422,7 @@ def measure_training(
             "seconds": round(time.perf_counter() - started, 2),
             "training_seconds": round(outcome.elapsed, 2),
             "timesteps": outcome.timesteps,
-            "best_return": last[-1].best_return,
-            "mean_return": last[-1].mean_return,
+            "curve": curve,
         },
     )
 
@@ -429,6 +439,15 @@ def run_tests(report: Report, seconds: float) -> None:
     except subprocess.TimeoutExpired as error:
         figures = {"exit_code": None, "output": str(error)}
     report.add("tests", figures)
+
+
+def attempt(report: Report, part: str, measure: Callable[..., None], *arguments: Any) -> None:
+    """Do a part; where it fails, say how in the report, and let the others have their turn."""
+    try:
+        measure(report, *arguments)
+    except Exception as error:
+        trace = "".join(traceback.format_exception(error))
+        report.add(part, {"error": str(error), "traceback": trace[-4000:]})
 
 
 def describe_device(device: str) -> dict[str, Any]:
@@ -461,18 +480,18 @@ def main() -> None:
     facts = {"command": "python benchmarks/gpu.py", **describe_machine(), "finished": False}
     report = Report(options.out, facts)
     report.write()
+    clock = Clock(sizes.limits["all"])
     report.contents["device"] = describe_device(sizes.device)
     report.write()
-    clock = Clock(sizes.limits["all"])
-    run_tests(report, sizes.limits["tests"])
-    compare_all(report, sizes)
-    measure_all(report, sizes)
-    measure_all_phases(report, sizes)
-    measure_evaluation(report, sizes)
+    attempt(report, "tests", run_tests, sizes.limits["tests"])
+    attempt(report, "same_bits", compare_all, sizes)
+    attempt(report, "speed", measure_all, sizes)
+    attempt(report, "phases", measure_all_phases, sizes)
+    attempt(report, "evaluation", measure_evaluation, sizes)
     for seed in TUNING_SEEDS:
         config = replace(WALKER, seed=seed)
-        measure_training(report, "walker", config, sizes.limits["solved"], sizes)
-    measure_training(report, "hardcore", OBSTACLES, clock.left, sizes)
+        attempt(report, "walker", measure_training, "walker", config, sizes.limits["solved"], sizes)
+    attempt(report, "hardcore", measure_training, "hardcore", OBSTACLES, clock.left, sizes)
     report.contents["finished"] = True
     report.write()
 

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from bipedal import ppo, schedules
 from bipedal.config import TrainConfig
 from bipedal.engines.warp import WarpEngine
+from bipedal.errors import RunFailedError
 from bipedal.history import History
 from bipedal.initial import new_policy
 from bipedal.learner import Learner
@@ -200,3 +202,20 @@ def test_an_iteration_has_the_bits_of_a_plain_one(name: str) -> None:
             assert [metrics[f"losses/{name}"] for name in STATISTICS] == statistics, iteration
     for key, value in policy.state_dict().items():
         assert torch.equal(value, plain.state_dict()[key]), key
+
+
+def test_an_environment_that_does_not_fit_is_seen_after_a_rollout_on_a_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There a step does not wait for the answer; a stand-in says that the engine is there."""
+
+    def overflow() -> None:
+        raise RunFailedError("too many boxes")
+
+    learner = Learner(SMALL, new_policy(SMALL), torch.Generator())
+    with closing(learner):
+        standin = SimpleNamespace(device=torch.device("cuda"), check_overflow=overflow)
+        monkeypatch.setattr(learner, "engine", standin)
+        with pytest.raises(RunFailedError, match="too many boxes"):
+            learner.learn(0)
+        monkeypatch.undo()

@@ -109,6 +109,18 @@ def _start_warp() -> None:
             os.close(kept)
 
 
+def _check_device(device: str) -> None:
+    """UserError if Warp knows no such device."""
+    try:
+        wp.get_device(device)
+    except (RuntimeError, ValueError):
+        known = ", ".join(str(one) for one in wp.get_devices())
+        raise UserError(
+            f"the engine cannot run on {device!r}: Warp finds only {known} here. For a GPU it may "
+            "need a newer driver"
+        ) from None
+
+
 def _load_kernels(device: str, say: Callable[[str], None]) -> None:
     """Compile the kernels or fetch them from Warp's cache; says so if it takes long."""
     timer = threading.Timer(1.5, say, args=(COMPILING,))
@@ -153,8 +165,8 @@ class WarpEngine:
         Environment i has the seed `seed + i`, or the i-th of `seed` if that is a sequence. An
         episode is truncated after `time_limit` timesteps (default: Gymnasium's limit). The first
         engine on a machine compiles its kernels, told through `say`. Raises `UserError` for an
-        unknown `env_id`, fewer than one environment or timestep, or an impossible seed, and
-        `RunFailedError` where nothing can be compiled.
+        unknown `env_id` or `device`, fewer than one environment or timestep, or an impossible seed,
+        and `RunFailedError` where nothing can be compiled.
         """
         check_env_id(env_id)
         counts = {"environment": num_envs, "thread": threads, "timestep an episode": time_limit}
@@ -163,6 +175,7 @@ class WarpEngine:
                 raise UserError(f"an engine needs at least one {name}, not {count}")
         self._seeds = seeds_of_rows(seed, num_envs)
         quiet_warp()
+        _check_device(device)
         _load_kernels(device, say)
         self.env_id = env_id
         self.num_envs = num_envs

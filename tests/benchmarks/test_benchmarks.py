@@ -50,6 +50,8 @@ def test_gpu_dry_run_compares_and_measures(tmp_path: Path) -> None:
         assert row["steps"] == row["identical_steps"] > 50
     assert [row["num_envs"] for row in report["speed"]] == [16] * 8 + [32] * 4
     assert all(row["steps_per_second"] > 0 for row in report["speed"])
+    parts = [rows for rows in report.values() if isinstance(rows, list)]
+    assert not [row["error"] for rows in parts for row in rows if "error" in row]
     assert report["tests"][0]["exit_code"] == 0
     assert [(row["env_id"], row["graphs"]) for row in report["phases"]] == [
         (env_id, graphs) for env_id in ENV_IDS for graphs in (True, False)
@@ -60,7 +62,8 @@ def test_gpu_dry_run_compares_and_measures(tmp_path: Path) -> None:
     assert [row["env_id"] for row in report["evaluation"]] == [*ENV_IDS, *ENV_IDS]
     assert [row["seed"] for row in report["walker"]] == [0, 1, 2]
     (hardcore,) = report["hardcore"]
-    assert hardcore["timesteps"] == 4 * 16 and hardcore["solved"] is False
+    assert hardcore["timesteps"] == hardcore["curve"][-1][1] == 4 * 16
+    assert hardcore["solved"] is False
 
 
 @pytest.mark.reference

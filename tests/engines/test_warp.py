@@ -68,6 +68,10 @@ class TestInterface:
         with pytest.raises(UserError, match=message):
             make_engine(*arguments)
 
+    def test_a_device_that_is_not_there_is_refused(self) -> None:
+        with pytest.raises(UserError, match="cannot run on 'cuda:99': Warp finds only cpu"):
+            WarpEngine(ENV_IDS[0], 1, 0, device="cuda:99")
+
     def test_actions_of_another_shape_or_nan_are_refused(self, make_engine: EngineMaker) -> None:
         engine = make_engine(num_envs=3)
         engine.reset()
