@@ -54,7 +54,7 @@ def test_gpu_dry_run_compares_and_measures(tmp_path: Path) -> None:
     assert not [row["error"] for rows in parts for row in rows if "error" in row]
     assert report["tests"][0]["exit_code"] == 0
     assert [(row["env_id"], row["graphs"]) for row in report["phases"]] == [
-        (env_id, graphs) for env_id in ENV_IDS for graphs in (True, False)
+        (env_id, graphs) for graphs in (True, False) for env_id in ENV_IDS
     ]
     for row in report["phases"]:
         spent = row["milliseconds"]
