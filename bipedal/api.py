@@ -1,4 +1,4 @@
-"""The public functions of the package, for programs; the command line is their sister.
+"""The public functions of the package: what the command line does, for programs.
 
 They raise Python's own errors: `ValueError` for a wrong argument or an unsound file,
 `FileNotFoundError` for a missing one, `TypeError` for an argument of the wrong kind, and

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from bipedal.config import TrainConfig
 COMMANDS = ["train", "evaluate", "record", "report", "info"]
 
 Captured = pytest.CaptureFixture[str]
+C_COMPILER = ["cc"] if shutil.which("cc") else [sys.executable, "-m", "ziglang", "cc"]
+"""The machine's, or that of the development tools."""
 
 
 class Trained(Exception):  # noqa: N818

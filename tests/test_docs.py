@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from commands import C_COMPILER
 
 import bipedal
 from bipedal import cli
@@ -62,7 +63,8 @@ def run_shell(code: str) -> None:
         elif words[:1] == ["bipedal"]:
             assert cli.main(words[1:]) == 0, line
         elif words:
-            subprocess.run(words, check=True)
+            program = C_COMPILER if words[0] == "cc" else words[:1]
+            subprocess.run([*program, *words[1:]], check=True)
 
 
 @pytest.mark.usefixtures("empty_directory")

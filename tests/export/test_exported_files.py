@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
@@ -13,7 +12,7 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from commands import Captured, assert_refused, strict_json
+from commands import C_COMPILER, Captured, assert_refused, strict_json
 from conftest import ModelMaker
 
 from bipedal import cli
@@ -48,19 +47,14 @@ int main(void) {
 """
 
 
-def compiler() -> Sequence[str]:
-    if shutil.which("cc"):
-        return ["cc"]
-    pytest.importorskip("ziglang", reason="there is no C compiler")
-    return [sys.executable, "-m", "ziglang", "cc"]
-
-
 def act_in_c(header: Path, observations: FloatArray, *options: str) -> FloatArray:
     """Actions of a compiled header, (N, 4)."""
+    if os.name == "nt":
+        pytest.skip("standard input is a text there")
     folder = header.parent
     (folder / "main.c").write_text(MAIN.replace("policy.h", header.name))
     strict = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2"]
-    command = [*compiler(), *strict, *options, "-o", "main", "main.c", "-lm"]
+    command = [*C_COMPILER, *strict, *options, "-o", "main", "main.c", "-lm"]
     subprocess.run(command, cwd=folder, check=True)
     given = observations.astype(np.float32).tobytes()
     done = subprocess.run([folder / "main"], input=given, capture_output=True, check=True)
