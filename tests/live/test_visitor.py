@@ -82,9 +82,14 @@ def test_ground_under_a_robot_is_refused_with_a_sentence(opened: Browser) -> Non
 def test_laws_change_the_world_until_the_next_episode_without_them(
     opened: Browser, law: str
 ) -> None:
-    change = "input.value = 0.5; input.dispatchEvent(new Event('change'))"
+    change = "input.value = 0.5; input.dispatchEvent(new Event('input'))"
     opened.evaluate(f"{{ const input = document.getElementById({law!r}); {change} }}")
     assert world(opened) == "other"
+    click(opened, "#back")  # to a time before
+    assert world(opened) == "ordinary"
+    assert opened.evaluate(f"document.getElementById({law!r}).value") != "0.5"
+    click(opened, "#step")
+    assert opened.evaluate(f"document.getElementById({law!r}).value") == "0.5"
     click(opened, "#normal")
     assert world(opened) == "other"  # for this episode had it
     click(opened, "#begin .primary")
@@ -100,6 +105,17 @@ def test_keys_take_the_joints_over_and_give_them_back(opened: Browser) -> None:
     opened.key("Escape")
     world(opened)
     assert "driven by you" not in opened.text("scores")
+
+
+def test_another_robot_is_watched_by_itself(opened: Browser) -> None:
+    opened.key("o")
+    opened.key("o", down=False)
+    rows = "[...document.querySelectorAll('#scores tr')].map((row) => row.cells[5].textContent)"
+    world(opened)
+    assert opened.evaluate(rows) == ["driven by you", ""]
+    opened.evaluate("document.querySelectorAll('[name=watched]')[1].click()")
+    world(opened)
+    assert opened.evaluate(rows) == ["", ""]
 
 
 def test_keys_play_and_step(opened: Browser) -> None:
@@ -185,6 +201,20 @@ def test_a_visitors_model_walks(opened: Browser, tmp_path: Path) -> None:
     opened.choose_files("open", broken, statistics_path(path))
     opened.wait_for("document.getElementById('status').dataset.kind === 'bad'")
     assert opened.complaints == []
+
+
+@needs_node
+def test_a_visitor_who_interferes_with_a_replay_is_not_told_that_it_failed(
+    browser: Browser, page: Path
+) -> None:
+    models = [describe_policy(name, load_model(name)) for name in PAGE_MODELS]
+    job = {"job": "replay", "models": models, "acts": EVERYTHING[:1], "time": 200}
+    replay = json.loads(run_node("race_jobs.mjs", **job))
+    browser.go(f"{page.as_uri()}#replay={replay['packed']}")
+    browser.wait_for("Number(document.getElementById('time')?.value) >= 15")
+    click(browser, "#shove-on")
+    browser.wait_for("Number(document.getElementById('time').value) >= 205")
+    assert browser.text("status") == ""
 
 
 @needs_node

@@ -75,8 +75,9 @@ export class Forms {
       hardcore: this._kind === "hardcore" || (own && numberIn("obstacles") > 0),
       difficulty: own ? this._ownDifficulty() : null,
     };
+    const laws = this._player.runner.conditions ?? ORDINARY;
     this._player.begin(start);
-    this._enact();
+    this._enact(Object.values(laws));
   }
 
   /** Show the start of another race in the form. @param {import("./race.mjs").Start} start */
@@ -108,28 +109,27 @@ export class Forms {
 
   _listenToLaws() {
     element("laws").onsubmit = (event) => event.preventDefault();
-    for (const name of Object.keys(ORDINARY)) element(name).onchange = () => this._enact();
-    element("normal").onclick = () => {
-      this.showLaws(ORDINARY);
-      this._enact();
-    };
+    for (const name of Object.keys(ORDINARY)) {
+      element(name).addEventListener("input", () => this._enact(Object.keys(ORDINARY).map(numberIn)));
+    }
+    element("normal").onclick = () => this._enact(Object.values(ORDINARY));
     element("shove-back").onclick = () => this._shove(-1);
     element("shove-on").onclick = () => this._shove(1);
     element("throw").onclick = () => this.throwBall();
   }
 
-  /** Let the laws of the form hold from now on. */
-  _enact() {
+  /** Let laws hold from now on: gravity, motors, grip. */
+  _enact(wanted) {
     const { race, runner } = this._player;
-    const wanted = Object.keys(ORDINARY).map(numberIn);
-    const present = Object.keys(ORDINARY).map((name) => runner.conditions[name]);
+    const present = Object.values(runner.conditions);
     if (wanted.some((value, i) => value !== present[i])) race.act("world", ...wanted);
   }
 
-  /** @param {import("./conditions.mjs").Conditions} laws */
-  showLaws(laws) {
-    for (const name of Object.keys(ORDINARY)) {
-      element(name).value = laws[name];
+  /** Show the laws of the present time, which may be one that was gone back to. */
+  showLaws() {
+    for (const [name, value] of Object.entries(this._player.runner.conditions)) {
+      if (numberIn(name) === value) continue;
+      element(name).value = value;
       this._label(name);
     }
   }

@@ -52,23 +52,26 @@ function listen(player, { view }, forms) {
 }
 
 /** Advance and draw, as often as the screen shows a picture. */
-function run(player, stage) {
+function run(player, stage, forms) {
   let last;
   const frame = (now) => {
     attempt(() => player.advance(last === undefined ? 0 : (now - last) / 1000));
     last = now;
     stage.show();
+    forms.showLaws();
     requestAnimationFrame(frame);
   };
   requestAnimationFrame(frame);
 }
 
+/** Let the browser draw and listen. */
+const pause = () => new Promise((resume) => setTimeout(resume));
+
 /** Play the episodes one by one, and say how many steps are the same. */
 async function prove(module, episodes, models) {
   let [identical, total] = [0, 0];
   for (const episode of episodes) {
-    await new Promise((resume) => setTimeout(resume));
-    const result = compare(module, episode, models);
+    const result = await compare(module, episode, models, pause);
     identical += result.identical;
     total += result.total;
     const row = element("episodes").insertRow();
@@ -95,7 +98,7 @@ async function start() {
   player.race.step();
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) player.play(false);
   element("ready").textContent = `First step after ${(performance.now() - began).toFixed(0)} ms.`;
-  run(player, stage);
+  run(player, stage, forms);
   await attempt(() => files.openLink());
   if (data.revision !== null) follow(player, files, data.revision);
   await prove(module, data.episodes, data.models);

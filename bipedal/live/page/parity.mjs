@@ -16,6 +16,8 @@ import { Policy } from "./policy.mjs";
  * @property {BigUint64Array} digests of the reset's observation, then of each step's answer
  */
 
+/** Timesteps from one pause to the next. */
+const APART = 40;
 const OFFSET = 0xcbf29ce484222325n;
 const PRIME = 0x100000001b3n;
 
@@ -63,9 +65,10 @@ export function digest(bytes, before = OFFSET) {
  * @param {WebAssembly.Module} module
  * @param {Episode} episode
  * @param {import("./policy.mjs").Model[]} models
- * @returns {{identical: number, total: number}} answers, the reset's included
+ * @param {() => Promise<void>} pause awaited now and then
+ * @returns {Promise<{identical: number, total: number}>} answers, the reset's included
  */
-export function compare(module, episode, models) {
+export async function compare(module, episode, models, pause) {
   const walker = new Walker(module);
   const policy = episode.actions === null ? new Policy(models[episode.model]) : null;
   const total = episode.digests.length;
@@ -73,6 +76,7 @@ export function compare(module, episode, models) {
   for (let step = 0; ; step++) {
     if (digest(bytesOfAnswer(answer)) !== episode.digests[step]) return { identical: step, total };
     if (step === total - 1) return { identical: total, total };
+    if (step % APART === 0) await pause();
     answer = walker.step(
       policy === null
         ? episode.actions.subarray(4 * step, 4 * step + 4)

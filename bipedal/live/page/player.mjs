@@ -48,13 +48,20 @@ export class Player {
 
   _note(replay) {
     this.recorder.note(this.race.runners, this.race.time);
-    const kept = replay?.events.length <= this.race.events.length;
-    if (kept && this.race.time === replay.time) this.onReplayed(this.race.digest === replay.digest);
+    // Whoever does something on the way has another race, with events of its own.
+    if (this.race.events !== replay?.events || this.race.time !== replay.time) return;
+    this.onReplayed(this.race.digest === replay.digest);
   }
 
   play(playing) {
     this.playing = playing;
     this._owed = 0;
+  }
+
+  /** Watch another robot; the one before has its joints back. @param {number} number */
+  watch(number) {
+    if (this.runner.held >= 0) this.race.act("keys", this.watched, -1);
+    this.watched = number;
   }
 
   /** The robot that is watched. */

@@ -148,7 +148,7 @@ export class Stage {
       name: "watched",
       checked: number === this._player.watched,
       hidden: this._player.race.runners.length === 1,
-      onchange: () => (this._player.watched = number),
+      onchange: () => this._player.watch(number),
     });
     const swatch = document.createElement("span");
     swatch.className = "swatch";
