@@ -31,7 +31,7 @@ from bipedal.config import MAX_FRAMES, MAX_HIDDEN_LAYERS, MAX_SPAN, MAX_WIDTH
 from bipedal.errors import UserError
 from bipedal.files import atomic_write, read_file, temporary_path
 from bipedal.history import FrameStack
-from bipedal.networks import Activation, Actor, Critic
+from bipedal.networks import Activation, Actor, Critic, may_overflow
 from bipedal.normalizer import ObservationNormalizer
 from bipedal.policy import Policy
 from bipedal.safe_pickle import check_statistics, parse_statistics
@@ -250,7 +250,11 @@ def _build(path: Path, contents: Mapping[str, Any], normalizer: ObservationNorma
     frame_stack = _frame_stack(path, contents.get("memory", [1, 1]))
     actor, critic = _networks(path, contents, frame_stack)
     own = ("policy", "critic", "activation", "std_bounds", "memory", "statistics_sha256")
-    info = {key: value for key, value in contents.items() if key not in own}
+    info = {
+        name: value
+        for name, value in contents.items()
+        if isinstance(name, str) and name not in own and _is_fact(value)
+    }
     return Policy(actor, critic, normalizer, frame_stack, info=info)
 
 
@@ -281,6 +285,11 @@ def describe_model(spec: str | Path) -> dict[str, Any]:
         k: v for k, v in policy.info.items() if k not in facts and _is_plain(k) and _is_plain(v)
     }
     return {**facts, **said}
+
+
+def _is_fact(value: object) -> bool:
+    """Whether a model may say this of itself: no containers, which may be deeper than a stack."""
+    return value is None or isinstance(value, str | int | float)
 
 
 def _is_plain(value: object) -> bool:
@@ -386,4 +395,6 @@ def _networks(
         raise UserError(f"the layers in {path} do not fit one another") from None
     if not all(torch.isfinite(p).all() for p in (*actor.parameters(), *critic.parameters())):
         raise UserError(f"{path} holds weights that are not finite")
+    if any(may_overflow(net, ObservationNormalizer.clip) for net in (actor.net, critic.net)):
+        raise UserError(f"{path} holds weights that are too large to compute with")
     return actor, critic

@@ -185,6 +185,35 @@ def forward_in_float64(net: nn.Sequential, x: Tensor) -> Tensor:
     return x
 
 
+MAX_FLOAT32 = 1e37
+MAX_SQUARED = 1e18
+"""LayerNorm squares what it is given."""
+
+
+@torch.no_grad()
+def may_overflow(net: nn.Sequential, largest_input: float) -> bool:
+    """Whether a perceptron that is shown numbers of up to ±`largest_input` may leave float32.
+
+    Bounds what each layer gives by its weights, whatever the numbers are. Where infinities meet,
+    an action would be NaN.
+    """
+    bound = torch.tensor([largest_input], dtype=torch.float64)
+    for layer in net:
+        if isinstance(layer, nn.Linear):
+            weight, bias = layer.weight.double().abs(), layer.bias.double().abs()
+            bound = weight @ bound.expand(weight.shape[1]) + bias
+        elif isinstance(layer, nn.LayerNorm):
+            if not bound.max() < MAX_SQUARED:
+                return True
+            deviations = math.sqrt(len(bound))  # no number lies further from the mean of all
+            bound = deviations * layer.weight.double().abs() + layer.bias.double().abs()
+        elif isinstance(layer, nn.Tanh):
+            bound = bound.clamp(max=1.0)
+        if not bound.max() < MAX_FLOAT32:
+            return True
+    return False
+
+
 @contextmanager
 def one_thread_an_operation() -> Iterator[None]:
     """Let torch compute each operation in one thread, for a while.

@@ -24,6 +24,17 @@ RECORDED_PACKAGES = ("torch", "gymnasium", "warp-lang", "box2d", "numpy")
 MAX_CONFIG_BYTES = 1 << 20
 
 
+def check_run_name(run_dir: Path) -> None:
+    """Refuse a name that is no text in the system's encoding: TensorBoard cannot write there."""
+    try:
+        str(run_dir).encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"the name {str(run_dir)!a} is no text in this system's encoding: choose another "
+            "--run-dir, or set LC_ALL=C.UTF-8"
+        ) from None
+
+
 def make_run_dir(run_dir: Path) -> None:
     """Make the directories of a new run; refuses one that already holds a run or models."""
     try:

@@ -25,6 +25,7 @@ from bipedal.networks import one_thread_an_operation
 from bipedal.presets import check_start
 from bipedal.resume import restore_run, save_run
 from bipedal.run_directory import (
+    check_run_name,
     continue_run,
     discard_run,
     lock_run,
@@ -67,6 +68,7 @@ def train(
     loss that is not finite, a disk that is full. The last good models and state stay as they are.
     """
     check_start(config)
+    check_run_name(run_dir)
     if not resume:
         config = with_real_sizes(config)
         config.validate()

@@ -3,6 +3,8 @@ import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from bipedal.networks import (
@@ -11,6 +13,8 @@ from bipedal.networks import (
     Critic,
     flatten_parameters,
     gaussian_log_prob,
+    make_mlp,
+    may_overflow,
 )
 
 
@@ -131,3 +135,42 @@ def test_a_pinned_deviation_gets_no_gradient(std_max: float, learns: bool) -> No
     log_prob = gaussian_log_prob(mean, actor.bounded_log_std(), action)
     log_prob.sum().backward()
     assert bool(actor.log_std.grad.any()) == learns
+
+
+@given(
+    exponents=st.lists(st.floats(-2, 20), min_size=1, max_size=6),
+    width=st.integers(1, 9),
+    activation=st.sampled_from(["relu", "tanh"]),
+    layer_norm=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=150, deadline=None)
+def test_what_may_not_overflow_does_not(
+    exponents: list[float], width: int, activation: Activation, layer_norm: bool, seed: int
+) -> None:
+    sizes = [24, *[width] * len(exponents), 4]
+    net = make_mlp(sizes, activation=activation, layer_norm=layer_norm, output_gain=1.0)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for number, parameter in enumerate(net.parameters()):
+            signs = torch.randn(parameter.shape, generator=generator).sign()
+            parameter.copy_(signs * 10.0 ** exponents[number % len(exponents)])
+    shown = 10.0 * torch.randn(64, 24, generator=generator).sign()
+    if not may_overflow(net, 10.0):
+        assert net(shown).isfinite().all()
+
+
+@pytest.mark.parametrize("layer_norm", [True, False])
+def test_weights_that_overflow_are_seen(layer_norm: bool) -> None:
+    net = make_mlp([24, 8, 8, 4], activation="relu", layer_norm=layer_norm, output_gain=1.0)
+    assert not may_overflow(net, 10.0)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.fill_(1e20)
+    assert not net(torch.full((1, 24), 10.0)).isfinite().all()
+    assert may_overflow(net, 10.0)
+
+
+def test_a_large_network_of_usual_weights_does_not_overflow() -> None:
+    net = make_mlp([1536, *[1000] * 5, 4], activation="relu", layer_norm=False, output_gain=1.0)
+    assert not may_overflow(net, 10.0)

@@ -20,6 +20,7 @@ from bipedal.errors import UserError
 from bipedal.presets import DEFAULT
 from bipedal.resume import restore_run
 from bipedal.run_directory import lock_run, prepare_run, read_run_config
+from bipedal.train import train
 from bipedal.trainer import Trainer
 
 GOLDEN = Path(__file__).parent / "golden" / "config-0.1.0.json"
@@ -32,6 +33,16 @@ with lock_run(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path, resume: bool) -> None:
+    """As every name beyond ASCII is in the locale C without UTF-8."""
+    run_dir = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(UserError, match="no text in this system's encoding") as caught:
+        train(DEFAULT, run_dir, resume=resume)
+    assert str(caught.value).isascii()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_is_locked_until_its_process_is_killed(tmp_path: Path) -> None:

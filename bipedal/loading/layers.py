@@ -11,11 +11,14 @@ from torch import Tensor, nn
 from bipedal.checkpoint import check_weights
 from bipedal.config import MAX_HIDDEN_LAYERS, MAX_WIDTH
 from bipedal.errors import UserError
+from bipedal.networks import may_overflow
 from bipedal.walker import ACTION_DIM, OBSERVATION_DIM
 
 Weights = Mapping[str, Tensor]
 Layer = tuple[Tensor, Tensor]
 """A matrix (out, in) and its biases (out,)."""
+LARGEST_SHOWN = 1e12
+"""No number that a policy is shown is larger, normalised or not."""
 CLIPPED: tuple[nn.Module, ...] = (nn.Hardtanh(),)
 """Last layer of actions that are cut off at ±1."""
 SQUASHED: tuple[nn.Module, ...] = (nn.Tanh(),)
@@ -79,7 +82,10 @@ def make_net(
     modules: list[nn.Module] = []
     for matrix, bias in layers:
         modules += [make_linear(matrix, bias), activation()]
-    return nn.Sequential(*modules[:-1], *bounds)
+    net = nn.Sequential(*modules[:-1], *bounds)
+    if may_overflow(net, LARGEST_SHOWN):
+        raise UserError(f"{path} holds weights that are too large to compute with")
+    return net
 
 
 def _widths(path: Path, layers: Sequence[Layer]) -> list[int]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from bipedal.errors import UserError
+from bipedal.loading.layers import LARGEST_SHOWN
 from bipedal.normalizer import ObservationNormalizer
 from bipedal.safe_pickle import (
     Attributes,
@@ -24,6 +25,9 @@ from bipedal.safe_pickle import (
 
 MAX_STATISTICS_BYTES = 1 << 20
 """It grows with the number of environments, by about 150 bytes each."""
+
+LARGEST_OBSERVATION = 1e6
+"""Nothing that this robot observes comes near it."""
 
 _IGNORED_LIBRARIES = ("gym.", "gymnasium.", "numpy.")
 """Names of these that no statistics need stand for something that is ignored."""
@@ -108,6 +112,13 @@ def parse_vec_normalize(data: bytes, source: str) -> ObservationNormalizer | Non
     normalizer = make_normalizer(statistics, source, _KIND)
     normalizer.clip, normalizer.epsilon = clip, epsilon
     divisible = 0 <= epsilon < math.inf and bool((normalizer.var + epsilon > 0).all())
-    if not clip > 0 or not divisible:
+    if not clip > 0 or not divisible or not _largest_shown(normalizer) <= LARGEST_SHOWN:
         raise UserError(f"{source} holds a clip or an epsilon with which nothing can be normalised")
     return normalizer
+
+
+def _largest_shown(normalizer: ObservationNormalizer) -> float:
+    """No normalised number is larger."""
+    deviation = (normalizer.var + normalizer.epsilon).sqrt()
+    furthest = (LARGEST_OBSERVATION + normalizer.mean.abs()) / deviation
+    return min(normalizer.clip, float(furthest.max()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ def read_run(run_dir: Path) -> Run:
     """
     config = _read_json(run_dir / "config.json")
     return Run(
-        name=run_dir.resolve().name,
+        # In UTF-8, as the page is, whatever the system's locale: some byte may be no text at all.
+        name=os.fsencode(run_dir.resolve().name).decode(errors="replace"),
         config={key: value for key, value in config.items() if isinstance(value, dict)},
         metrics=read_columns(run_dir / "metrics.csv"),
         evaluations=read_columns(run_dir / "evaluations.csv"),

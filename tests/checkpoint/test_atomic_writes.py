@@ -54,8 +54,10 @@ class Reaper:
 
         return guarded
 
-    def _open(self, *arguments: Any) -> Any:
-        file = builtins.open(*arguments)  # noqa: SIM115
+    def _open(self, name: Path, mode: str, **options: Any) -> Any:
+        file = builtins.open(name, mode, **options)  # noqa: SIM115
+        if mode == "rb":
+            return file
         try:
             self._step()  # killed with the file empty ...
             if self.left == 0:
@@ -153,7 +155,9 @@ def test_a_full_disk_leaves_the_old_files_and_no_litter(
                 raise OSError(errno.ENOSPC, "No space left on device")
             return super().write(data)
 
-    def open_file(name: Path, mode: str) -> FullDisk:
+    def open_file(name: Path, mode: str, **options: Any) -> Any:
+        if mode == "rb":
+            return builtins.open(name, mode, **options)
         opened.append(name)
         return FullDisk(name, mode)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from model_files import (
     write_files,
 )
 
-from bipedal.checkpoint import load_model
+from bipedal.checkpoint import load_model, save_model
 
 
 def test_the_weights_that_the_next_tests_spoil_are_good(model_path: Path) -> None:
@@ -70,6 +71,10 @@ STRANGE: dict[str, object] = {
     "NaN": spoiled(**{"net.0.weight": torch.full((8, 24), math.nan)}),
     "infinite": spoiled(**{"net.2.bias": torch.tensor([0.0, 0.0, 0.0, math.inf])}),
     "infinite as float32": spoiled(**{"net.0.bias": torch.full((8,), 1e300, dtype=torch.float64)}),
+    "too large": {
+        "policy": {name: tensor * 1e30 for name, tensor in GOOD["policy"].items()},
+        "critic": GOOD["critic"],
+    },
     "log_std NaN": spoiled(log_std=torch.full((4,), math.nan)),
     "critic NaN": {**GOOD, "critic": {**GOOD["critic"], "net.0.bias": torch.full((8,), math.nan)}},
     "policy a list": {**GOOD, "policy": [("log_std", torch.zeros(4))]},
@@ -111,3 +116,21 @@ def test_half_precision_and_double_weights_load(model_path: Path) -> None:
         contents = spoiled(**{"net.0.weight": torch.ones((8, 24), dtype=dtype)})
         write_files(model_path, contents, pickle.dumps(notebook_statistics()))
         assert load_model(model_path).actor.net[0].weight.dtype == torch.float32
+
+
+def test_what_a_file_says_deeper_than_any_stack_is_left_out(
+    model_path: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(model_path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    (program,) = (name for name in entries if name.endswith("data.pkl"))
+    nested = b"X\x01\x00\x00\x00x" + b"]" * 50_000 + b"a" * 49_999
+    entries[program] = entries[program].removesuffix(b"u.") + nested + b"u."
+    with zipfile.ZipFile(model_path, "w") as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    policy = load_model(model_path)
+    assert "x" not in policy.info and policy.info["iteration"] == 7
+    for name in ("again.pth", "again.safetensors"):
+        save_model(tmp_path / name, policy)
+        assert load_model(tmp_path / name).info == policy.info

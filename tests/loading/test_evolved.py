@@ -37,6 +37,7 @@ def test_matrices_stand_row_by_row_before_their_biases(tmp_path: Path) -> None:
         json.dumps([[0.1] * (PARAMETERS - 1) + [True]]),
         json.dumps([[0.1] * (PARAMETERS - 1) + [float("nan")]]),
         json.dumps([[0.1] * (PARAMETERS - 1) + [10**400]]),
+        json.dumps([[1e300] * PARAMETERS]),
         "[[" + "9" * 5000 + "]]",
         " " * (2 << 20),
     ],

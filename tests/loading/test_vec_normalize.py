@@ -143,6 +143,17 @@ def test_impossible_contents_are_refused(old: bytes, new: bytes) -> None:
         parse_vec_normalize(PICKLED.replace(old, new), "x")
 
 
+def test_numbers_that_no_network_can_take_are_refused() -> None:
+    """Without a clip there is no other limit to what a policy is shown."""
+    clip = b"clip_obs\x94G" + np.float64(5).byteswap().tobytes()
+    endless = PICKLED.replace(clip, b"clip_obs\x94G" + np.float64(np.inf).byteswap().tobytes())
+    normalizer = parse_vec_normalize(endless, "x")
+    assert normalizer is not None and endless != PICKLED
+    mean = normalizer.mean[0].numpy().tobytes()
+    with pytest.raises(UserError, match="nothing can be normalised"):
+        parse_vec_normalize(endless.replace(mean, np.float64(1e300).tobytes()), "x")
+
+
 def test_cut_short_anywhere_it_is_refused() -> None:
     for length in range(0, len(PICKLED), 7):
         with pytest.raises(UserError):

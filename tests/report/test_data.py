@@ -21,6 +21,14 @@ def test_points_are_the_rows_with_both_numbers() -> None:
     assert np.isnan(last(columns, "missing"))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="where any bytes are a name")
+def test_any_name_can_be_shown(tmp_path: Path) -> None:
+    for name, shown in ((b"caf\xe9", "caf\ufffd"), ("ä日本".encode(), "ä日本")):
+        run_dir = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        run_dir.mkdir()
+        assert read_run(run_dir).name == shown
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs pipes with a name")
 @pytest.mark.parametrize("name", ["config.json", "score.json", "metrics.csv", "evaluations.csv"])
 def test_a_pipe_or_a_device_is_not_waited_for(tmp_path: Path, name: str) -> None:
