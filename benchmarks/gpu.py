@@ -40,6 +40,7 @@ from unittest import mock
 
 import torch
 import warp as wp
+from bipedal.train import train
 from machine import describe_machine
 from tally import Tally
 from torch import Tensor
@@ -56,7 +57,6 @@ from bipedal.learner import Learner
 from bipedal.ppo import Update
 from bipedal.presets import DEFAULT, HARDCORE
 from bipedal.rollout import Collector
-from bipedal.train import train
 from bipedal.trainer import Progress
 from bipedal.walker import ACTION_DIM, ENV_IDS, HARDCORE_ID, WALKER_ID
 
