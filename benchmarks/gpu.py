@@ -40,7 +40,6 @@ from unittest import mock
 
 import torch
 import warp as wp
-from bipedal.train import train
 from machine import describe_machine
 from tally import Tally
 from torch import Tensor
@@ -58,6 +57,7 @@ from bipedal.ppo import Update
 from bipedal.presets import DEFAULT, HARDCORE
 from bipedal.rollout import Collector
 from bipedal.trainer import Progress
+from bipedal.training_loop import train
 from bipedal.walker import ACTION_DIM, ENV_IDS, HARDCORE_ID, WALKER_ID
 
 POLICIES = {WALKER_ID: "pretrained:walker", HARDCORE_ID: "pretrained:hardcore"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_train import TOY, assert_resumes_exactly
+from test_training_loop import TOY, assert_resumes_exactly
 from torch import Tensor, nn
 
 from bipedal import capture

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from bipedal.train import train
 
 from bipedal import run_directory
 from bipedal.errors import UserError
@@ -22,6 +21,7 @@ from bipedal.presets import DEFAULT
 from bipedal.resume import restore_run
 from bipedal.run_directory import lock_run, prepare_run, read_run_config
 from bipedal.trainer import Trainer
+from bipedal.training_loop import train
 
 GOLDEN = Path(__file__).parent / "golden" / "config-0.1.0.json"
 
