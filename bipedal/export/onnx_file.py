@@ -17,10 +17,8 @@ from bipedal.walker import ACTION_DIM, OBSERVATION_DIM
 if TYPE_CHECKING:
     import onnx
 
-OPSET = 17
-"""The first with LayerNormalization (2022)."""
-IR_VERSION = 8
-"""That of ONNX 1.12, which has this opset: older runtimes refuse files of newer ones."""
+OPSET, IR_VERSION = 13, 7
+"""Those of ONNX 1.8 (2020): older runtimes refuse files of newer ones."""
 INPUT, OUTPUT = "observation", "action"
 NEEDS_ONNX = "an .onnx file needs onnx and onnxruntime: pip install onnx onnxruntime"
 
@@ -101,4 +99,14 @@ def _add_layer(builder: _Builder, layer: Linear | LayerNorm | Activation, shown:
     parameters = (builder.constant(layer.weight), builder.constant(layer.bias))
     if isinstance(layer, Linear):
         return builder.add("Gemm", shown, *parameters, transB=1)
-    return builder.add("LayerNormalization", shown, *parameters, epsilon=layer.epsilon)
+    # Not LayerNormalization, whose epsilon is a float32: in float64 that makes other actions.
+    centred = builder.add("Sub", shown, _mean(builder, shown))
+    variance = _mean(builder, builder.add("Mul", centred, centred))
+    shifted = builder.add("Add", variance, builder.constant(layer.epsilon))
+    scaled = builder.add("Div", centred, builder.add("Sqrt", shifted))
+    weight, bias = parameters
+    return builder.add("Add", builder.add("Mul", scaled, weight), bias)
+
+
+def _mean(builder: _Builder, values: str) -> str:
+    return builder.add("ReduceMean", values, axes=[-1], keepdims=1)

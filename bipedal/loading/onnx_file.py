@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 MAX_ONNX_BYTES = 256 << 20
 """Room for 30 million weights; those of a walker take 50 kB."""
-OPERATORS = frozenset(("Cast", "Sub", "Div", "Clip", "Gemm", "LayerNormalization", "Relu", "Tanh"))
+OPERATORS = frozenset(
+    ("Cast", "Sub", "Div", "Clip", "Gemm", "Relu", "Tanh", "ReduceMean", "Mul", "Add", "Sqrt")
+)
 ERROR_LEVEL = 3
 """Of onnxruntime's log."""
 

@@ -104,6 +104,17 @@ def test_onnx_acts_as_the_policy_does(make_model: ModelMaker, tmp_path: Path) ->
         assert torch.equal(exported.act_batch(shown), model.act_batch(shown))
 
 
+@needs_onnx
+def test_the_epsilon_of_layer_norm_is_a_double(model: Policy, tmp_path: Path) -> None:
+    """Where features hardly vary it decides, and a float32 of it would make other actions."""
+    with torch.no_grad():
+        for name in ("weight", "bias"):
+            getattr(model.actor.net[0], name).mul_(1e-4)
+    shown = torch.from_numpy(observations(500))
+    exported = load_policy(export_policy(model, tmp_path / "policy.onnx"))
+    assert torch.equal(exported.act_batch(shown), model.act_batch(shown))
+
+
 def test_c_acts_as_the_policy_does(make_model: ModelMaker, tmp_path: Path) -> None:
     shown = observations(500)
     for number, model in enumerate(every_actor(make_model)):
