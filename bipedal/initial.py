@@ -9,6 +9,7 @@ import torch
 
 from bipedal.checkpoint import load_model, save_model
 from bipedal.config import TrainConfig
+from bipedal.errors import UserError
 from bipedal.history import FrameStack
 from bipedal.networks import Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
@@ -46,13 +47,17 @@ def initial_policy(config: TrainConfig, models_dir: Path) -> Policy:
     """Make a new policy, or take the one of `init_from` with its statistics and sizes.
 
     The run keeps a copy of the latter as its `checkpoint_0`: it can go on without the original.
+    Raises `UserError` if the model is not sound, or its copy cannot be written.
     """
     if config.init_from is None:
         return new_policy(config)
     start = models_dir / "checkpoint_0.pth"
     policy = load_model(start if start.exists() else config.init_from)
     if not start.exists():
-        save_model(start, policy)
+        try:
+            save_model(start, policy)
+        except OSError as error:
+            raise UserError(f"cannot write {start}: {error.strerror}") from None
     policy.actor.std_bounds = (config.std_min, config.std_max)
     policy.actor.project_log_std()
     return policy

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from bipedal import ppo, trainer, training_loop
+from bipedal import initial, ppo, trainer, training_loop
 from bipedal.checkpoint import load_model, load_state, save_model
 from bipedal.config import TrainConfig
 from bipedal.errors import RunFailedError, UserError
@@ -446,6 +446,17 @@ class TestInitFrom:
                 for key, value in getattr(source, module).state_dict().items()
             )
         assert torch.equal(run.policy.normalizer.count, source.normalizer.count)
+
+    def test_a_disk_too_full_for_its_copy_is_said(
+        self, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(initial, "save_model", full)
+        with pytest.raises(UserError, match=r"cannot write .*checkpoint_0\.pth: No space left"):
+            training_loop.train(replace(TOY, init_from=str(uninterrupted)), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
 
     def test_the_critic_keeps_its_units(self, uninterrupted: Path, tmp_path: Path) -> None:
         config = replace(TOY, init_from=str(uninterrupted))

@@ -28,15 +28,16 @@ MAX_SECONDS = 2.0
 MAX_MEGABYTES = 500
 MAX_SENTENCE = 1500
 """Characters; the longest names a path and what stands there."""
-ALARM_SECONDS = 60
+ENDLESS_SECONDS, WAITING_SECONDS = 20.0, 600
+"""Processor time and time after which nobody waits any longer; a machine may be busy."""
 SHRINKING_TRIES = 300
 
 
 class EndlessError(BaseException):
-    """A file took longer than `ALARM_SECONDS`."""
+    """Reading a file does not end."""
 
 
-def _alarm(_: int, __: FrameType | None) -> None:
+def _give_up(_: int, __: FrameType | None) -> None:
     raise EndlessError
 
 
@@ -45,7 +46,8 @@ def failure(target: Target, data: bytes) -> str | None:
     target.path.write_bytes(data)
     _forget_peak()
     before, started = _peak_megabytes(), time.process_time()
-    signal.alarm(ALARM_SECONDS)
+    signal.alarm(WAITING_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, ENDLESS_SECONDS)
     try:
         target.read(target.path)
     except (UserError, RunFailedError) as error:
@@ -57,6 +59,7 @@ def failure(target: Target, data: bytes) -> str | None:
         return f"{type(error).__name__} in {_place(error)}"
     finally:
         signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
     if time.process_time() - started > MAX_SECONDS:
         return "slow"
     return "large" if _peak_megabytes() - before > MAX_MEGABYTES else None
@@ -134,7 +137,8 @@ def main(work: Path, out: Path, seconds: float, seed: int, only: str) -> None:
     """Print what was done as JSON; write the files that failed into `out`."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGALRM, _alarm)
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.signal(signal.SIGPROF, _give_up)
     checkpoint.READ_ATTEMPTS = 1  # no other process is saving
     os.fsync = lambda fd: None  # nor will the power be cut
     targets = [target for target in make_targets(work) if only in target.name]

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 import mishaps
+import mutation
 import pytest
 from chaos import mount_namespace
 from mutants import Mutator, change_bytes, change_json, change_table, change_value
@@ -65,6 +66,16 @@ def test_every_kind_of_fault_is_seen(
 ) -> None:
     found = failure(Target("t", tmp_path / "t", change_bytes, read), b"1234567")
     assert found is not None and found.startswith(says)
+
+
+def test_what_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutation, "ENDLESS_SECONDS", 0.1)
+    before = signal.signal(signal.SIGPROF, mutation._give_up)
+    try:
+        found = failure(Target("t", tmp_path / "t", change_bytes, waste_time), b"")
+    finally:
+        signal.signal(signal.SIGPROF, before)
+    assert found is not None and found.startswith("EndlessError")
 
 
 def test_a_sentence_is_no_fault(tmp_path: Path) -> None:
