@@ -151,7 +151,9 @@ def versions() -> dict[str, str]:
     try:
         return {name: metadata.version(name) for name in ("warp-lang", "ziglang")}
     except metadata.PackageNotFoundError as error:
-        raise RunFailedError(f"{error.name} is missing: pip install 'bipedal[dev]'") from None
+        raise RunFailedError(
+            f"{error.name} is missing: pip install 'bipedal-walker[dev]'"
+        ) from None
 
 
 def _leaves(dtype: np.dtype[Any], prefix: str = "", start: int = 0) -> Iterator[tuple[Any, ...]]:

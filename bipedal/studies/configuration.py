@@ -10,12 +10,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bipedal import __version__
 from bipedal.checkpoint import PRETRAINED
 from bipedal.config import TrainConfig, config_to_json
 from bipedal.studies.study import Study
 
-PACKAGES = ("bipedal", "torch", "warp-lang", "gymnasium")
-"""Whose versions can change a trial's numbers; those that a study requires come to them."""
+PACKAGES = ("torch", "warp-lang", "gymnasium")
+"""Whose versions can change a trial's numbers, beside this package's own; those that a study
+requires come to them."""
 PACKAGE = Path(__file__).parents[1]
 Settings = Mapping[str, Any]
 """A full configuration, as plain values."""
@@ -27,7 +29,10 @@ def settings_of(study: Study, arm: str, timesteps: int, cores: int) -> Settings:
         "timesteps": timesteps,
         "cores": cores,
         **study.configure(arm, timesteps),
-        "versions": {name: version(name) for name in (*PACKAGES, *study.requires)},
+        "versions": {
+            "bipedal": __version__,
+            **{name: version(name) for name in (*PACKAGES, *study.requires)},
+        },
     }
     plain: Settings = json.loads(json.dumps(settings))  # tuples become the lists they are read as
     return plain

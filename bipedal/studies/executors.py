@@ -112,7 +112,7 @@ class RayExecutor:
         try:
             import ray
         except ImportError:
-            raise UserError("--address needs Ray: pip install 'bipedal[cluster]'") from None
+            raise UserError("--address needs Ray: pip install 'bipedal-walker[cluster]'") from None
         self.jobs = jobs
         self._ray = ray
         self._closed = False

@@ -215,7 +215,7 @@ def _need(name: str, *modules: str) -> None:
     """`UserError` if a module is missing that the package itself does without."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
-            raise UserError(f"{name} needs {module}: pip install 'bipedal[studies]'")
+            raise UserError(f"{name} needs {module}: pip install 'bipedal-walker[studies]'")
 
 
 def _check(plan: Plan, jobs: int) -> None:
