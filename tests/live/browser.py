@@ -72,8 +72,10 @@ class Browser:
         self.go(path.as_uri() + fragment)
 
     def go(self, url: str) -> None:
-        """Open a page like that, wherever it is."""
+        """Open a page, wherever it is, and forget what the one before complained of."""
         self.call("Page.navigate", url="about:blank")  # another fragment alone loads nothing
+        self.wait_for("location.href === 'about:blank'")
+        self.complaints.clear()
         self.call("Page.navigate", url=url)
         self.wait_for("document.getElementById('parity')?.dataset.same")
 

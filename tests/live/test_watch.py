@@ -122,7 +122,6 @@ def test_the_page_goes_on_with_the_better_model(
     watched = Watched([str(run_dir)])
     page = render_page(watched.named, seed=1, revision=watched.revision)
     with serving(PageServer(page, watched)) as server:
-        browser.complaints.clear()
         browser.go(server.url)
         better = make_model((5, 7))
         better.info["timesteps"] = 2_000_000
