@@ -42,7 +42,8 @@ proofs: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow
 
 # Damage files, kill processes, fill disks, race and interrupt, and see that only sentences come of
-# it. A million damaged files take about 80 minutes on two cores: make chaos MINUTES=80 PARTS=mutation
+# it. A million damaged files take about 40 minutes on two idle cores: make chaos MINUTES=40
+# PARTS=mutation
 chaos: $(VENV)/installed-dev
 	$(BIN)/python tests/chaos/chaos.py --minutes $(MINUTES) --parts $(PARTS)
 
