@@ -89,6 +89,7 @@ def test_laws_change_the_world_until_the_next_episode_without_them(
     assert world(opened) == "ordinary"
     assert opened.evaluate(f"document.getElementById({law!r}).value") != "0.5"
     click(opened, "#step")
+    assert world(opened) == "other"
     assert opened.evaluate(f"document.getElementById({law!r}).value") == "0.5"
     click(opened, "#normal")
     assert world(opened) == "other"  # for this episode had it
