@@ -73,7 +73,7 @@ def command_of(name: str, seed: int, budget: float, snapshots: int, out: Path) -
         preset = {"ours": "default", "seed": "seed"}[name]
         every = {"ours": 8, "seed": 25}[name]
         return [
-            *(sys.executable, "-m", "bipedal.cli", "train", "--preset", preset),
+            *(sys.executable, "-m", "bipedal", "train", "--preset", preset),
             *("--seed", str(seed), "--run-dir", str(out), "--final-episodes", "0"),
             *("--checkpoint-interval", str(every), "--video-interval", "0"),
         ]

@@ -10,11 +10,11 @@ are first used, so this import takes milliseconds. It also tells Gymnasium of
 `bipedal/BipedalWalker-v3` and `bipedal/BipedalWalkerHardcore-v3`, for `gymnasium.make` and
 `gymnasium.make_vec`, and changes nothing else in your program.
 
-The rooms, from the top: `cli` parses and `api` is for programs, `session` watches a run at a
-terminal, `training_loop` loops, `trainer` does one iteration, `rollout` collects from `engines`
-with a `policy`, `ppo` holds the mathematics; `evaluation` scores, selects and says how the robot
-walks; `loading` reads policies of other libraries, `export` writes policies for others; `report` is
-for people who look, `studies` puts claims to the test.
+The rooms, from the top: `cli` runs one of the `commands` and `api` is for programs, `session`
+watches a run at a terminal, `training_loop` loops, `trainer` does one iteration, `rollout` collects
+from `engines` with a `policy`, `ppo` holds the mathematics; `evaluation` scores, selects and says
+how the robot walks; `loading` reads policies of other libraries, `export` writes policies for
+others; `report` and `live` are for people who look, `studies` puts claims to the test.
 """
 
 from __future__ import annotations

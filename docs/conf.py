@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 os.environ["COLUMNS"] = "88"  # the width of a command's help
 
 import bipedal  # noqa: E402
-from bipedal import cli  # noqa: E402
+from bipedal import commands  # noqa: E402
 from bipedal.checkpoint import load_model  # noqa: E402
 from bipedal.live.share import write_page  # noqa: E402
 
@@ -45,7 +45,7 @@ class CommandHelp(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Ask the parser."""
-        text = cli.help_text(self.arguments[0]) if self.arguments else cli.USAGE
+        text = commands.help_text(self.arguments[0]) if self.arguments else commands.USAGE
         return [nodes.literal_block(text, text, language="text")]
 
 
@@ -55,9 +55,9 @@ class AllCommands(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Ask the parser."""
         sections: list[nodes.Node] = []
-        for name in cli.COMMANDS:
+        for name in commands.COMMANDS:
             section = nodes.section(ids=[f"bipedal-{name}"], names=[f"bipedal {name}"])
-            text = cli.help_text(name)
+            text = commands.help_text(name)
             section += nodes.title(text=f"bipedal {name}")
             section += nodes.literal_block(text, text, language="text")
             sections.append(section)

@@ -56,7 +56,7 @@ def assert_refused(capsys: Captured, *arguments: str | Path, code: int = 2) -> s
 
 def run_bipedal(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "bipedal.cli", *map(str, arguments)],
+        [sys.executable, "-m", "bipedal", *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=60,

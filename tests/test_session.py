@@ -52,7 +52,7 @@ TOY = [
 
 def start(run_dir: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "bipedal.cli", "train", "--run-dir", str(run_dir), *arguments],
+        [sys.executable, "-m", "bipedal", "train", "--run-dir", str(run_dir), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -73,7 +73,7 @@ def launch(config: TrainConfig, trial: Trial, start: Path | None) -> Path:
     if start is not None:
         options += ["--init-from", str(start)]
     with open(log, "w") as errors:
-        command = [sys.executable, "-m", "bipedal.cli", "train", *options]
+        command = [sys.executable, "-m", "bipedal", "train", *options]
         code = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=errors).returncode
     if code:
         said = log.read_text(errors="replace").strip().splitlines()

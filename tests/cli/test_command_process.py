@@ -33,7 +33,7 @@ def test_a_terminal_without_greek_letters_is_no_reason_to_fail() -> None:
 
 
 def test_a_reader_who_stops_early_is_no_error() -> None:
-    command = [sys.executable, "-m", "bipedal.cli", "train", "--help"]
+    command = [sys.executable, "-m", "bipedal", "train", "--help"]
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60)
@@ -46,7 +46,7 @@ def test_results_that_cannot_be_written_are_a_failed_job() -> None:
     for arguments in (["--help"], ["evaluate", "--help"]):
         with open("/dev/full", "w") as full:
             done = subprocess.run(
-                [sys.executable, "-m", "bipedal.cli", *arguments],
+                [sys.executable, "-m", "bipedal", *arguments],
                 stdout=full,
                 stderr=subprocess.PIPE,
                 text=True,

@@ -9,6 +9,7 @@ import pytest
 from commands import COMMANDS, Captured
 
 from bipedal import cli, options
+from bipedal.commands import checking, models, showing, training
 from bipedal.config import TrainConfig
 from bipedal.presets import PRESETS
 
@@ -75,9 +76,10 @@ def test_help_begins_with_what_a_newcomer_needs_and_has_headings(capsys: Capture
 @pytest.mark.parametrize(
     "kind",
     [
-        cli.TrainArguments, TrainConfig, cli.EvaluateArguments, cli.RecordArguments,
-        cli.ReportArguments, cli.ExportArguments, cli.PushArguments, cli.InfoArguments,
-        cli.ConformanceArguments, cli.RunsArguments, cli.ShareArguments, cli.StudyArguments,
+        training.TrainArguments, TrainConfig, training.RunsArguments, models.EvaluateArguments,
+        models.ExportArguments, models.PushArguments, models.InfoArguments, showing.RecordArguments,
+        showing.ReportArguments, showing.ShareArguments, showing.WatchArguments,
+        checking.ConformanceArguments, checking.StudyArguments,
     ],
 )  # fmt: skip
 def test_every_option_has_a_short_line_of_help(kind: type) -> None:

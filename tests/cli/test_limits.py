@@ -10,6 +10,7 @@ import pytest
 from commands import Captured, assert_one_sentence, assert_refused
 
 from bipedal import cli
+from bipedal.commands import COMMANDS
 
 
 def refuse_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -18,7 +19,7 @@ def refuse_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail(_: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "COMMANDS", {**cli.COMMANDS, "info": fail})
+    monkeypatch.setattr(cli, "COMMANDS", {**COMMANDS, "info": fail})
 
 
 @pytest.mark.parametrize(

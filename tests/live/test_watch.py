@@ -20,6 +20,7 @@ from conftest import ModelMaker
 
 from bipedal import cli
 from bipedal.checkpoint import load_model, save_model
+from bipedal.commands.showing import WatchArguments
 from bipedal.errors import UserError
 from bipedal.live.share import render_page
 from bipedal.live.watch import PageServer, Watched
@@ -142,7 +143,7 @@ def test_a_shared_page_can_ask_nobody(browser: Browser, page: Path) -> None:
 
 def test_ctrl_c_ends_the_command_with_0(model_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "bipedal.cli", "watch", str(model_path), "--no-browser"],
+        [sys.executable, "-m", "bipedal", "watch", str(model_path), "--no-browser"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -180,4 +181,4 @@ def test_without_models_the_packages_own_walks(capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert "usage: bipedal watch [MODEL ...] [OPTIONS]" in out
     assert "[pretrained:walker]" in out
-    assert load_model(cli.WatchArguments.models[0])
+    assert load_model(WatchArguments.models[0])

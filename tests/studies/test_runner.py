@@ -376,7 +376,7 @@ def test_a_trial_that_raises_fails_with_its_last_words() -> None:
 
 def study_command(*more: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "bipedal.cli", "study", "kneeling", "--timesteps", "40960"),
+        *(sys.executable, "-m", "bipedal", "study", "kneeling", "--timesteps", "40960"),
         *("--jobs", "2", *more),
     ]
 

@@ -513,7 +513,7 @@ def test_a_stage_is_launched_as_a_user_would(
     trial = Trial("hardcore", 1010, 12_000_000, tmp_path)
     assert seeds.launch(config, trial, Path("before")) == tmp_path / "hardcore-careful"
     assert commands[0][1:] == [
-        *("-m", "bipedal.cli", "train", "--preset", "hardcore-careful", "--seed", "1010"),
+        *("-m", "bipedal", "train", "--preset", "hardcore-careful", "--seed", "1010"),
         *("--run-dir", str(tmp_path / "hardcore-careful"), "--total-timesteps", "12000000"),
         *("--final-episodes", "0", "--init-from", "before"),
     ]

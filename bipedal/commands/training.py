@@ -1,0 +1,88 @@
+"""Commands that train, and that list what was trained."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from bipedal import options
+from bipedal.commands.arguments import parse
+from bipedal.config import TrainConfig
+from bipedal.config_file import config_text, read_config_file
+from bipedal.fields import Metavar, Positional, Section
+from bipedal.presets import check_start, get_preset
+
+
+@dataclass(frozen=True)
+class TrainArguments:
+    """Train a policy with PPO. Ctrl-C stops cleanly; --resume goes on exactly where it was."""
+
+    run_dir: Annotated[Path | None, Section("Run"), Metavar("DIR")] = None
+    """Directory of this run, by default a new one under runs/, or with --resume the latest."""
+    resume: bool = False
+    """Go on with the run in --run-dir from its last save."""
+    config: Annotated[Path | None, Metavar("FILE")] = None
+    """TOML file with values for the options below; those given here come first."""
+    dump_config: bool = False
+    """Print such a file with all values, and do not train."""
+    quiet: bool = False
+    """Show no progress, only what goes wrong."""
+
+
+def train(arguments: Sequence[str]) -> None:
+    """Train, then score the best model."""
+    given = options.parse(
+        "train", (TrainArguments, TrainConfig), arguments, lambda given: vars(_preset(given))
+    )
+    own = {field.name for field in dataclasses.fields(TrainArguments)}
+    args = TrainArguments(**{name: value for name, value in given.items() if name in own})
+    given = {name: value for name, value in given.items() if name not in own}
+    if args.config is not None:
+        given = {**read_config_file(args.config), **given}
+    if args.dump_config:
+        config = dataclasses.replace(_preset(given), **given)
+        config.validate()
+        print(config_text(config, options.explanations(TrainConfig)), end="")
+        return
+    from bipedal.progress import only_errors
+    from bipedal.run_directory import read_run_config
+    from bipedal.session import find_latest_run, new_run_dir, train_and_score
+
+    if args.resume:
+        run_dir = args.run_dir or find_latest_run()
+        config = dataclasses.replace(read_run_config(run_dir), **given)
+    else:
+        config = dataclasses.replace(_preset(given), **given)
+        check_start(config)
+        run_dir = args.run_dir or new_run_dir(config)
+    with only_errors() if args.quiet else contextlib.nullcontext():
+        train_and_score(config, run_dir, resume=args.resume)
+
+
+def _preset(given: Mapping[str, Any]) -> TrainConfig:
+    """Defaults that options of `train` change."""
+    return get_preset(given.get("preset", TrainConfig.preset))
+
+
+@dataclass(frozen=True)
+class RunsArguments:
+    """List the runs in a directory, the best score first, to compare them."""
+
+    folder: Annotated[Path, Positional("DIR")] = Path("runs")
+    """Directory that holds the runs, by default runs/."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+
+def runs(arguments: Sequence[str]) -> None:
+    """List runs."""
+    args = parse(RunsArguments, "runs", arguments)
+    from bipedal.report.runs import list_runs, runs_text
+
+    found = list_runs(args.folder)
+    print(json.dumps({"runs": found}, allow_nan=False) if args.json else runs_text(found))
