@@ -69,7 +69,8 @@ class TrainConfig:
     """Seed of weights, actions, shuffling and terrains. Higher seeds are kept for evaluations and
     scores (seeds.py): no terrain of training may be among theirs."""
     init_from: Annotated[str | None, Metavar("MODEL")] = None
-    """Model to start from, with its statistics: a .pth file, a run directory or pretrained:NAME."""
+    """Model to start from, with its statistics: a .safetensors or .pth file, a run directory or
+    pretrained:NAME."""
     stop_when_solved: bool = True
     """Stop once the environment is solved. It is when a greedy evaluation reaches the threshold
     and so does the mean of 384 more episodes, less two standard errors of a mean of 100."""

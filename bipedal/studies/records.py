@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bipedal.errors import RunFailedError, UserError
-from bipedal.files import atomic_write
+from bipedal.files import atomic_write, read_file
 from bipedal.studies.configuration import Settings, describe_difference, fingerprint
 from bipedal.studies.study import Row, Study, Trial
 from bipedal.tables import read_table
@@ -23,6 +23,8 @@ COMMON = ("arm", "seed", "status")
 ENDING = ("attempts", "seconds", "configuration", "commit", "error")
 """Columns of a row that are its trial's."""
 PROJECT = Path(__file__).parents[2]
+MAX_RECORD_BYTES = 1 << 24
+"""Of a study's JSON files."""
 Record = dict[str, Any]
 
 
@@ -69,12 +71,13 @@ def write_record(trial: Trial, record: Record) -> None:
 
 def read_record(trial: Trial) -> Record:
     """What is known of a trial; nothing if it was never begun."""
-    try:
-        record: Record = json.loads((trial.folder / "trial.json").read_text())
-    except FileNotFoundError:
+    path = trial.folder / "trial.json"
+    if not path.exists():
         return {}
+    try:
+        record: Record = json.loads(read_file(path, MAX_RECORD_BYTES))
     except ValueError:
-        raise RunFailedError(f"{trial.folder / 'trial.json'} is damaged: remove it") from None
+        raise RunFailedError(f"{path} is damaged: remove it") from None
     return record
 
 
@@ -129,9 +132,9 @@ def read_published(folders: Folders) -> tuple[Collected, dict[str, Any]]:
     found = Collected(
         list(read_table(folders.page / "trials.csv")),
         list(read_table(curves)) if curves.exists() else [],
-        json.loads(settings.read_text()) if settings.exists() else {},
+        json.loads(read_file(settings, MAX_RECORD_BYTES)) if settings.exists() else {},
     )
-    return found, json.loads((folders.page / "summary.json").read_text())
+    return found, json.loads(read_file(folders.page / "summary.json", MAX_RECORD_BYTES))
 
 
 def published_records(folders: Folders) -> list[tuple[Trial, Record]]:
