@@ -31,13 +31,15 @@ from bipedal.policy import Policy
 
 pytestmark = needs_node
 
-Pair = tuple[bytes, bytes]
+Pair = tuple[bytes, ...]
+"""Weights and statistics, or a single file."""
 
 
 def read(pair: Pair, observations: Any = ()) -> Any:
     """Actions and value that the page computes, or its sentence."""
-    weights, statistics = (base64.b64encode(data).decode() for data in pair)
-    given = {"weights": weights, "statistics": statistics, "observations": list(observations)}
+    texts = [base64.b64encode(data).decode() for data in pair]
+    given = dict(zip(("weights", "statistics"), texts, strict=False))
+    given["observations"] = list(observations)
     return json.loads(run_node("race_jobs.mjs", job="files", **given))
 
 
@@ -51,8 +53,8 @@ def pair_of(name: str) -> Pair:
 
 def policy_from(pair: Pair) -> Policy:
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "model.pth"
-        for target, data in zip((path, statistics_path(path)), pair, strict=True):
+        path = Path(folder) / ("model.pth" if len(pair) == 2 else "model.safetensors")
+        for target, data in zip((path, statistics_path(path)), pair, strict=False):
             target.write_bytes(data)
         return load_model(path)
 
@@ -62,6 +64,13 @@ def pair_from(policy: Policy) -> Pair:
         path = Path(folder) / "model.pth"
         save_model(path, policy)
         return pair_at(path)
+
+
+def single_from(policy: Policy) -> Pair:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        save_model(path, policy)
+        return (path.read_bytes(),)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +109,21 @@ def test_models_of_other_shapes_act_as_in_python(
     stacked = Policy(wide.actor, wide.critic, wide.normalizer, FrameStack(3, 4), gain=1.5)
     for policy in (bare, stacked):
         check(pair_from(policy), observations)
+        check(single_from(policy), observations)
+
+
+def test_single_files_that_are_not_models_are_refused() -> None:
+    (whole,) = single_from(load_model("pretrained:walker"))
+    refused = {
+        "it is damaged": whole[:4],
+        "it is not a model file": b"\xff" * 100,
+        "its weights are damaged": whole[:-4],
+        "it holds other numbers than float32 and float64": whole.replace(b'"F32"', b'"I32"'),
+        "this model does not fit the robot": whole.replace(b"policy.net.6", b"policy.net.x"),
+    }
+    for sentence, data in refused.items():
+        assert read((data,)) == sentence
+    assert read((whole.replace(b"statistics.var", b"statistics.vax"),)) == "it is damaged"
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])

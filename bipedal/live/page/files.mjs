@@ -6,11 +6,14 @@
 import { attempt, element, say } from "./dom.mjs";
 import { checkModel, packModel, unpackModel } from "./model.mjs";
 import { readModel } from "./model_file.mjs";
+import { readSingleFile } from "./single_file.mjs";
 import { LONGEST_LINK, checkReplay, digestOfModel, makeReplay, packReplay, unpackReplay } from "./replay.mjs";
 
 const MOST_MODELS = 4;
 /** A link's fragment begins so. */
 const MARK = "#replay=";
+/** Suffix of a model in one file. */
+const SINGLE = ".safetensors";
 
 /** Saves and opens replays and models. */
 export class Files {
@@ -144,12 +147,15 @@ export class Files {
   }
 }
 
-/** Weights with the statistics that belong to them. @returns {File[][]} */
+/** Weights with the statistics that belong to them; a .safetensors has its own. @returns {File[][]} */
 function pairFiles(files) {
+  const single = files.filter(({ name }) => name.endsWith(SINGLE));
   const weights = files.filter(({ name }) => name.endsWith(".pth"));
   const statistics = files.filter(({ name }) => name.endsWith(".pkl"));
-  if (weights.length === 0) throw new Error("Drop a .pth together with its _stats.pkl");
-  return weights.map((file) => {
+  if (single.length + weights.length === 0) {
+    throw new Error("Drop a .safetensors, or a .pth together with its _stats.pkl");
+  }
+  const pairs = weights.map((file) => {
     const wanted = file.name.replace(/\.pth$/, "_stats.pkl");
     const alone = weights.length === 1 && statistics.length === 1;
     const found = alone ? statistics[0] : statistics.find(({ name }) => name === wanted);
@@ -158,13 +164,15 @@ function pairFiles(files) {
     }
     return [file, found];
   });
+  return [...single.map((file) => [file]), ...pairs];
 }
 
-/** @param {File[]} pair @returns {Promise<import("./policy.mjs").Model>} */
+/** @param {File[]} files one or two of a model @returns {Promise<import("./policy.mjs").Model>} */
 async function openModel([weights, statistics]) {
   const read = async (file) => new Uint8Array(await file.arrayBuffer());
-  const name = weights.name.replace(/\.pth$/, "");
+  const name = weights.name.replace(/\.(pth|safetensors)$/, "");
   try {
+    if (statistics === undefined) return readSingleFile(name, await read(weights));
     return await readModel(name, await read(weights), await read(statistics));
   } catch (error) {
     throw new Error(`${weights.name} cannot walk here: ${error.message}`);

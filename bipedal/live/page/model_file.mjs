@@ -104,7 +104,7 @@ function makeTensor(made, folder, entries) {
 }
 
 /** The layers `net.0`, `net.1` ... of a perceptron; a matrix is a linear one. */
-function layersOf(weights, activation) {
+export function layersOf(weights, activation) {
   const numbers = [...weights.keys()]
     .map((name) => /^net\.(\d+)\.weight$/.exec(name)?.[1])
     .filter((number) => number !== undefined)
@@ -134,8 +134,11 @@ function readStatistics(bytes) {
   if (!(made instanceof Made) || !STATISTICS.test(made.name) || !(made.state instanceof Map)) {
     throw new Error("its statistics are not gymnasium's RunningMeanStd");
   }
-  const mean = numbersOf(made.state.get("mean"));
-  const variance = numbersOf(made.state.get("var"));
+  return normalizerOf(numbersOf(made.state.get("mean")), numbersOf(made.state.get("var")));
+}
+
+/** What a policy normalises with. @param {number[]} mean @param {number[]} variance */
+export function normalizerOf(mean, variance) {
   if (mean.length !== OBSERVATION || variance.some((x) => !(x >= 0))) {
     throw new Error(`its statistics are not those of ${OBSERVATION} numbers`);
   }
