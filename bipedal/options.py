@@ -43,7 +43,8 @@ class Option(NamedTuple):
     def __str__(self) -> str:
         """How it is written: `--seed N`."""
         if self.positional:
-            return self.metavar if self.required else f"[{self.metavar}]"
+            word = self.metavar + " ..." * self.repeated
+            return word if self.required else f"[{word}]"
         value = "" if self.base is bool else f" {self.metavar}" + " ..." * self.repeated
         return flag(self.name) + value
 
@@ -75,7 +76,7 @@ def parse(
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in vars(given).items()
-        if value is not None
+        if value not in (None, [])
     }
 
 
@@ -149,7 +150,7 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
     }
     if option.positional:
         if not option.required:
-            settings |= {"nargs": "?", "default": None}  # argparse would store the word SUPPRESS
+            settings["default"] = None  # argparse would store the word SUPPRESS
         parser.add_argument(**settings)
     else:
         parser.add_argument(flag(option.name), required=option.required, **settings)
@@ -157,9 +158,10 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
 
 def _count(option: Option) -> str | None:
     """How many values an option takes, in argparse's way."""
-    if not option.repeated:
-        return None
-    return "*" if option.positional and not option.required else "+"
+    may_be_absent = option.positional and not option.required
+    if option.repeated:
+        return "*" if may_be_absent else "+"
+    return "?" if may_be_absent else None
 
 
 def _read_int(text: str) -> int:
@@ -239,11 +241,7 @@ def _help(
 ) -> str:
     """Usage, what the command does, and its options below their headings, [defaults] last."""
     width = max(60, min(MAX_HELP_WIDTH, shutil.get_terminal_size().columns))
-    needed = [
-        str(option) if option.required else f"[{option} ...]"
-        for option in options
-        if option.required or option.positional
-    ]
+    needed = [str(option) for option in options if option.required or option.positional]
     summary = textwrap.wrap(inspect.cleandoc(kinds[0].__doc__ or ""), width)
     lines = [" ".join(["usage:", prog, *needed, "[OPTIONS]"]), "", *summary]
     texts = {name: text for kind in kinds for name, text in explanations(kind).items()}

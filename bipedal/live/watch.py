@@ -155,10 +155,10 @@ def watch(
     watched = Watched(specs)
     page = render_page(watched.named, seed=seed, progress=progress, revision=watched.revision)
     with PageServer(page, watched) as server:
-        say(server.url)
-        if browser:
-            webbrowser.open(server.url)
         try:
+            say(server.url)
+            if browser:
+                webbrowser.open(server.url)
             server.serve_forever()
         except KeyboardInterrupt:
             return

@@ -38,7 +38,7 @@ Pair = tuple[bytes, ...]
 def read(pair: Pair, observations: Any = ()) -> Any:
     """Actions and value that the page computes, or its sentence."""
     texts = [base64.b64encode(data).decode() for data in pair]
-    given = dict(zip(("weights", "statistics"), texts, strict=False))
+    given: dict[str, Any] = dict(zip(("weights", "statistics"), texts, strict=False))
     given["observations"] = list(observations)
     return json.loads(run_node("race_jobs.mjs", job="files", **given))
 

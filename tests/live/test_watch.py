@@ -157,6 +157,14 @@ def test_ctrl_c_ends_the_command_with_0(model_path: Path) -> None:
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize("models", [["nowhere"], ["pretrained:walker", "nowhere"]])
+def test_a_model_that_is_not_there_is_named(
+    capsys: pytest.CaptureFixture[str], models: list[str]
+) -> None:
+    assert cli.main(["watch", *models, "--no-browser"]) == 2
+    assert "there is no model nowhere" in capsys.readouterr().err
+
+
 def test_the_address_is_opened_in_a_browser(
     monkeypatch: pytest.MonkeyPatch, model_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
