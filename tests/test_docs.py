@@ -21,7 +21,7 @@ from commands import C_COMPILER
 
 import bipedal
 from bipedal import cli
-from bipedal.commands import COMMANDS
+from bipedal.commands import COMMANDS, models
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [DOCS / "tutorial.md", *sorted((DOCS / "guides").glob("*.md"))]
@@ -71,7 +71,7 @@ def run_shell(code: str) -> None:
 @pytest.mark.usefixtures("empty_directory")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_blocks_of_a_page_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "HUB_SECONDS", 0.1)
+    monkeypatch.setattr(models, "HUB_SECONDS", 0.1)
     for module in NEEDS.get(page.stem, ()):
         if find_spec(module) is None:
             pytest.skip(f"{module} is not installed")

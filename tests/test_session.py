@@ -81,7 +81,7 @@ def test_a_signal_stops_cleanly_and_the_run_goes_on(tmp_path: Path, number: int)
     assert process.returncode == 0, err
     assert out == ""
     assert "Traceback" not in err
-    assert f"go on with: bipedal train --resume --run-dir {run_dir}" in err
+    assert f"go on with: python -m bipedal train --resume --run-dir {run_dir}" in err
 
     done = load_state(run_dir / "saved_models" / "resume.pt")["timesteps"]
     assert done == 128 * (len((run_dir / "metrics.csv").read_text().splitlines()) - 1)

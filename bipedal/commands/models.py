@@ -20,8 +20,8 @@ class EvaluateArguments:
     """Score the greedy policy: raw reward, the episodes of fresh Gymnasium environments."""
 
     model: ModelArgument
-    """Model file, run directory, pretrained:NAME, exported .onnx, or another library's file. A
-    model file ends in .safetensors or .pth, another library's in .zip, .cleanrl_model or .json."""
+    """A .safetensors, .pth or .onnx, a run directory, pretrained:NAME, or another library's .zip,
+    .cleanrl_model or .json."""
     env_id: Annotated[str | None, Metavar("ID")] = None
     """Environment, by default the model's, or Hardcore if another library's file has "hard" in its
     name."""
@@ -73,8 +73,8 @@ class InfoArguments:
     """Say what is in a model's files, without trusting them."""
 
     model: ModelArgument
-    """Model file, run directory, pretrained:NAME, exported .onnx, or another library's file. A
-    model file ends in .safetensors or .pth, another library's in .zip, .cleanrl_model or .json."""
+    """A .safetensors, .pth or .onnx, a run directory, pretrained:NAME, or another library's .zip,
+    .cleanrl_model or .json."""
     json: bool = False
     """Print one JSON object instead of a table."""
 

@@ -18,8 +18,8 @@ class RecordArguments:
     """Record one greedy episode as a video; needs no screen."""
 
     model: ModelArgument
-    """Model file, run directory, pretrained:NAME, exported .onnx, or another library's file. A
-    model file ends in .safetensors or .pth, another library's in .zip, .cleanrl_model or .json."""
+    """A .safetensors, .pth or .onnx, a run directory, pretrained:NAME, or another library's .zip,
+    .cleanrl_model or .json."""
     out: Annotated[Path, Metavar("FILE")]
     """File to write, .mp4 or .gif."""
     env_id: Annotated[str | None, Metavar("ID")] = None

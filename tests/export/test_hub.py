@@ -15,6 +15,7 @@ from commands import Captured, asked, assert_refused
 
 from bipedal import cli
 from bipedal.checkpoint import load_model
+from bipedal.commands import models
 from bipedal.config import TrainConfig
 from bipedal.export.hub import training_command
 from bipedal.presets import PRESETS
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
 
 @pytest.fixture(autouse=True)
 def short_film(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "HUB_SECONDS", 0.1)
+    monkeypatch.setattr(models, "HUB_SECONDS", 0.1)
 
 
 def test_a_dry_run_writes_the_folder(capsys: Captured, tiny_run: Path) -> None:
