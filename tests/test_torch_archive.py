@@ -184,7 +184,9 @@ def test_a_name_is_refused_by_its_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"PK", saved({"a": 1})[:-30], pickle.dumps({"a": 1}), archive(b"N.")[:40]]
+    "data",
+    [b"", b"PK", saved({"a": 1})[:-30], pickle.dumps({"a": 1}), archive(b"N.")[:40]],
+    ids=["nothing", "two letters", "no end", "a pickle", "no directory"],  # zip files hold the time
 )
 def test_what_is_no_archive_is_refused(data: bytes) -> None:
     with pytest.raises(UserError, match="not a model file"):
