@@ -37,7 +37,7 @@ PAGE = Path(__file__).parent / "page"
 MODULES = (
     *("seeding", "engine", "policy", "model", "parity", "conditions", "ground", "ball", "driver"),
     *("events", "race", "replay", "record", "gait", "player", "colours", "view", "strip", "dom"),
-    *("archive", "pickle", "model_file", "single_file", "stage", "pointer", "keyboard", "forms"),
+    *("archive", "pickle", "single_file", "model_file", "stage", "pointer", "keyboard", "forms"),
     *("files", "follow", "main"),
 )
 """The scripts, each after those that it imports."""

@@ -132,15 +132,11 @@ function gait({ limits, steps }) {
 /** Actions of a model out of files for observations; or the message of what goes wrong. */
 async function files({ weights, statistics, observations }) {
   const { readModel } = await load("model_file");
-  const { readSingleFile } = await load("single_file");
   const { Policy } = await load("policy");
   const { packModel } = await load("model");
   const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
   try {
-    const model =
-      statistics === undefined
-        ? readSingleFile("own", bytes(weights))
-        : await readModel("own", bytes(weights), bytes(statistics));
+    const model = await readModel("own", bytes(weights), statistics && bytes(statistics));
     const policy = new Policy(unpackModel(JSON.parse(JSON.stringify(packModel(model)))));
     return {
       actions: observations.map((one) => [...policy.act(Float32Array.from(one))]),

@@ -6,7 +6,6 @@
 import { attempt, element, say } from "./dom.mjs";
 import { checkModel, packModel, unpackModel } from "./model.mjs";
 import { readModel } from "./model_file.mjs";
-import { readSingleFile } from "./single_file.mjs";
 import { LONGEST_LINK, checkReplay, digestOfModel, makeReplay, packReplay, unpackReplay } from "./replay.mjs";
 
 const MOST_MODELS = 4;
@@ -168,12 +167,12 @@ function pairFiles(files) {
 }
 
 /** @param {File[]} files one or two of a model @returns {Promise<import("./policy.mjs").Model>} */
-async function openModel([weights, statistics]) {
-  const read = async (file) => new Uint8Array(await file.arrayBuffer());
+async function openModel(files) {
+  const [weights] = files;
   const name = weights.name.replace(/\.(pth|safetensors)$/, "");
   try {
-    if (statistics === undefined) return readSingleFile(name, await read(weights));
-    return await readModel(name, await read(weights), await read(statistics));
+    const contents = await Promise.all(files.map((file) => file.arrayBuffer()));
+    return await readModel(name, ...contents.map((buffer) => new Uint8Array(buffer)));
   } catch (error) {
     throw new Error(`${weights.name} cannot walk here: ${error.message}`);
   }

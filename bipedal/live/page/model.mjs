@@ -1,10 +1,12 @@
 /**
- * A model's numbers as text and back, and whether they make a policy.
+ * A model's numbers as text and back, its parts out of named arrays, and whether they make a policy.
  * @module
  */
 
 const [INPUTS, OUTPUTS] = [24, 4];
 const LONGEST_NAME = 60;
+/** As Python's `ObservationNormalizer` and torch's `LayerNorm` have them. */
+const [EPSILON, CLIP, NORM_EPSILON] = [1e-8, 10, 1e-5];
 /** As in Python's `config.py`: of a layer, of frames shown, of timesteps between the outermost. */
 const [WIDEST, MOST_FRAMES, LONGEST_SPAN, MOST_LAYERS] = [4096, 64, 1024, 60];
 
@@ -37,6 +39,37 @@ export function unpackModel(packed) {
     layers: withNumbers(packed.layers, floats),
     critic: withNumbers(packed.critic, floats),
   };
+}
+
+/** The layers `net.0`, `net.1` ... of a perceptron; a matrix is a linear one. */
+export function layersOf(weights, activation) {
+  const numbers = [...weights.keys()]
+    .map((name) => /^net\.(\d+)\.weight$/.exec(name)?.[1])
+    .filter((number) => number !== undefined)
+    .map(Number)
+    .sort((a, b) => a - b);
+  const given = numbers.map((number) => {
+    const weight = weights.get(`net.${number}.weight`);
+    const bias = weights.get(`net.${number}.bias`);
+    if (bias === undefined) throw new Error("it lacks a bias");
+    return weight.shape.length === 2
+      ? { kind: "linear", weight, bias }
+      : { kind: "norm", epsilon: NORM_EPSILON, weight, bias };
+  });
+  // An activation follows every hidden linear layer, or the norm after it.
+  return given.flatMap((layer, i) => {
+    const last = i === given.length - 1;
+    const followed = given[i + 1]?.kind === "norm";
+    return last || followed ? [layer] : [layer, { kind: activation }];
+  });
+}
+
+/** What a policy normalises with. @param {number[]} mean @param {number[]} variance */
+export function normalizerOf(mean, variance) {
+  if (mean.length !== INPUTS || variance.some((x) => !(x >= 0))) {
+    throw new Error(`its statistics are not those of ${INPUTS} numbers`);
+  }
+  return { mean, deviation: variance.map((x) => Math.sqrt(x + EPSILON)), clip: CLIP };
 }
 
 /**

@@ -1,16 +1,15 @@
 /**
- * A model from its two files: weights as `torch.save` writes them, and pickled statistics.
+ * A model from its files: one of safetensors, or weights as `torch.save` writes them and pickled
+ * statistics.
  * @module
  */
 
 import { readArchive } from "./archive.mjs";
-import { checkModel } from "./model.mjs";
+import { checkModel, layersOf, normalizerOf } from "./model.mjs";
 import { Made, Name, Outside, readPickle } from "./pickle.mjs";
+import { parseSingleFile } from "./single_file.mjs";
 
-const OBSERVATION = 24;
 const MOST_BYTES = 50_000_000;
-/** As Python's `ObservationNormalizer` and torch's `LayerNorm` have them. */
-const [EPSILON, CLIP, NORM_EPSILON] = [1e-8, 10, 1e-5];
 /** Of the modules in which statistics may find their names. */
 const STATISTICS = /^gymnasium\.wrappers\.(utils|normalize)\.RunningMeanStd$/;
 const ARRAY = /^numpy\.(_core|core)\.multiarray\._reconstruct$/;
@@ -20,31 +19,34 @@ const FLOATS = { "torch.FloatStorage": Float32Array, "torch.DoubleStorage": Floa
 
 /**
  * @param {string} name for the page
- * @param {Uint8Array} weights contents of the .pth
- * @param {Uint8Array} statistics contents of the _stats.pkl
+ * @param {Uint8Array} weights contents of the .safetensors or the .pth
+ * @param {Uint8Array} [statistics] contents of the _stats.pkl, which goes with a .pth
  * @returns {Promise<import("./policy.mjs").Model>}
  */
 export async function readModel(name, weights, statistics) {
+  if (weights.length > MOST_BYTES) throw new Error("it is too large for a model of this robot");
   try {
-    return await build(name, weights, statistics);
+    const parts =
+      statistics === undefined ? parseSingleFile(weights) : await parsePair(weights, statistics);
+    return checkModel({ name, ...parts, gain: 1 });
   } catch (error) {
     // Nonsense in a file surfaces as one of JavaScript's own errors.
     throw error.constructor === Error ? error : new Error("it is damaged");
   }
 }
 
-async function build(name, weights, statistics) {
+/** What the two files hold, as `checkModel` takes it. */
+async function parsePair(weights, statistics) {
   const contents = readWeights(weights);
   await checkPair(contents, statistics);
   const activation = contents.get("activation") ?? "relu";
   const [frames, stride] = contents.get("memory") ?? [1, 1];
-  return checkModel({
-    name,
+  return {
     layers: layersOf(contents.get("policy"), activation),
     critic: layersOf(contents.get("critic"), activation),
     normalizer: readStatistics(statistics),
-    ...{ frames, stride, gain: 1 },
-  });
+    ...{ frames, stride },
+  };
 }
 
 /** The items of a dictionary, also of an ordered one. */
@@ -67,7 +69,6 @@ async function checkPair(contents, statistics) {
 
 /** What a .pth holds: plain values and tensors as `Float32Array` with a `shape`. */
 function readWeights(bytes) {
-  if (bytes.length > MOST_BYTES) throw new Error("it is too large for a model of this robot");
   const entries = readArchive(bytes);
   const program = [...entries.keys()].find((name) => /^[^/]*\/data\.pkl$/.test(name));
   if (program === undefined) throw new Error("it is not a model file");
@@ -103,29 +104,6 @@ function makeTensor(made, folder, entries) {
   return Object.assign(Float32Array.from(new Kind(bytes.buffer)), { shape });
 }
 
-/** The layers `net.0`, `net.1` ... of a perceptron; a matrix is a linear one. */
-export function layersOf(weights, activation) {
-  const numbers = [...weights.keys()]
-    .map((name) => /^net\.(\d+)\.weight$/.exec(name)?.[1])
-    .filter((number) => number !== undefined)
-    .map(Number)
-    .sort((a, b) => a - b);
-  const given = numbers.map((number) => {
-    const weight = weights.get(`net.${number}.weight`);
-    const bias = weights.get(`net.${number}.bias`);
-    if (bias === undefined) throw new Error("it lacks a bias");
-    return weight.shape.length === 2
-      ? { kind: "linear", weight, bias }
-      : { kind: "norm", epsilon: NORM_EPSILON, weight, bias };
-  });
-  // An activation follows every hidden linear layer, or the norm after it.
-  return given.flatMap((layer, i) => {
-    const last = i === given.length - 1;
-    const followed = given[i + 1]?.kind === "norm";
-    return last || followed ? [layer] : [layer, { kind: activation }];
-  });
-}
-
 // Statistics ---------------------------------------------------------------------------------------
 
 /** Mean and deviation of a pickled RunningMeanStd. */
@@ -135,14 +113,6 @@ function readStatistics(bytes) {
     throw new Error("its statistics are not gymnasium's RunningMeanStd");
   }
   return normalizerOf(numbersOf(made.state.get("mean")), numbersOf(made.state.get("var")));
-}
-
-/** What a policy normalises with. @param {number[]} mean @param {number[]} variance */
-export function normalizerOf(mean, variance) {
-  if (mean.length !== OBSERVATION || variance.some((x) => !(x >= 0))) {
-    throw new Error(`its statistics are not those of ${OBSERVATION} numbers`);
-  }
-  return { mean, deviation: variance.map((x) => Math.sqrt(x + EPSILON)), clip: CLIP };
 }
 
 /** The numbers of a numpy array, pickled in either of two ways. */

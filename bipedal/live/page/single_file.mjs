@@ -3,28 +3,13 @@
  * @module
  */
 
-import { checkModel } from "./model.mjs";
-import { layersOf, normalizerOf } from "./model_file.mjs";
+import { layersOf, normalizerOf } from "./model.mjs";
 
-const [MOST_BYTES, MOST_HEADER_BYTES] = [50_000_000, 2 ** 18];
+const MOST_HEADER_BYTES = 2 ** 18;
 const FLOATS = { F32: Float32Array, F64: Float64Array };
 
-/**
- * @param {string} name for the page
- * @param {Uint8Array} bytes contents of the .safetensors
- * @returns {import("./policy.mjs").Model}
- */
-export function readSingleFile(name, bytes) {
-  if (bytes.length > MOST_BYTES) throw new Error("it is too large for a model of this robot");
-  try {
-    return build(name, bytes);
-  } catch (error) {
-    // Nonsense in a file surfaces as one of JavaScript's own errors.
-    throw error.constructor === Error ? error : new Error("it is damaged");
-  }
-}
-
-function build(name, bytes) {
+/** What the file holds, as `checkModel` takes it. @param {Uint8Array} bytes @returns {object} */
+export function parseSingleFile(bytes) {
   const size = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   if (size > MOST_HEADER_BYTES) throw new Error("it is not a model file");
   const start = 8 + Number(size);
@@ -38,13 +23,12 @@ function build(name, bytes) {
   }
   const activation = JSON.parse(said.get("activation") ?? '"relu"');
   const [frames, stride] = JSON.parse(said.get("memory") ?? "[1, 1]");
-  return checkModel({
-    name,
+  return {
     layers: layersOf(parts.policy, activation),
     critic: layersOf(parts.critic, activation),
     normalizer: normalizerOf([...parts.statistics.get("mean")], [...parts.statistics.get("var")]),
-    ...{ frames, stride, gain: 1 },
-  });
+    ...{ frames, stride },
+  };
 }
 
 /** Weights as float32, statistics as float64, with a `shape`. */
