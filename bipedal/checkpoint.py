@@ -112,7 +112,7 @@ def _single_to_bytes(policy: Policy) -> bytes:
     said = {
         name: value
         for name, value in policy.info.items()
-        if isinstance(name, str) and _is_plain(name) and (value is None or _is_plain(value))
+        if isinstance(name, str) and is_plain(name) and (value is None or is_plain(value))
     }
     parts = {**_networks_of(policy), "statistics": policy.normalizer.state_dict()}
     return pack(parts, {**said, **_facts_of(policy)})
@@ -281,9 +281,7 @@ def describe_model(spec: str | Path) -> dict[str, Any]:
         "observation_mean": policy.normalizer.mean.tolist() if found else None,
         "observation_std": policy.normalizer.var.sqrt().tolist() if found else None,
     }
-    said = {
-        k: v for k, v in policy.info.items() if k not in facts and _is_plain(k) and _is_plain(v)
-    }
+    said = {k: v for k, v in policy.info.items() if k not in facts and is_plain(k) and is_plain(v)}
     return {**facts, **said}
 
 
@@ -292,7 +290,7 @@ def _is_fact(value: object) -> bool:
     return value is None or isinstance(value, str | int | float)
 
 
-def _is_plain(value: object) -> bool:
+def is_plain(value: object) -> bool:
     """Whether a value out of a file may be shown: a number, or a short text without controls."""
     if isinstance(value, str):
         return len(value) <= 200 and value.isprintable()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Any, get_origin
 
 from bipedal.config import TrainConfig, config_to_json
 from bipedal.errors import UserError
-from bipedal.fields import field_types
+from bipedal.fields import field_types, suggest
 from bipedal.files import read_file
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -30,9 +29,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     types = field_types(TrainConfig)
     for name in written:
         if name not in types:
-            close = difflib.get_close_matches(name, types, n=1)
-            meant = "".join(f": perhaps you meant {known}" for known in close)
-            raise UserError(f"{path} has an unknown option {name!r}{meant}")
+            raise UserError(f"{path} has an unknown option {name!r}{suggest(name, types)}")
     return {name: _value(path, name, value, types[name][0]) for name, value in written.items()}
 
 

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import difflib
+from collections.abc import Callable, Collection, Iterable
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -103,3 +104,9 @@ def check_limits(values: Any) -> None:
 def shorten(text: str) -> str:
     """A text with something out of a file or an argument, short enough for a sentence."""
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the known one that is close to it, if any."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return "".join(f": perhaps you meant {meant}" for meant in close)

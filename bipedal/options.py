@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import ast
 import dataclasses
-import difflib
 import inspect
 import itertools
 import re
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, NoReturn, get_args, get_origin
 
 from bipedal.errors import UserError
-from bipedal.fields import Metavar, Positional, Section, field_types, flag
+from bipedal.fields import Metavar, Positional, Section, field_types, flag, suggest
 
 HELP_COLUMN = 34
 """Where the explanations begin in a command's help."""
@@ -226,8 +225,7 @@ def _unknown(arguments: Sequence[str], options: Sequence[Option]) -> str:
         return f"unknown argument {arguments[0]!r}"
     known = ["--help", *(flag(option.name) for option in options if not option.positional)]
     known += [flag(f"no_{option.name}") for option in options if option.base is bool]
-    close = difflib.get_close_matches(dashed[0], known, n=1)
-    return f"unknown option {dashed[0]}" + "".join(f": perhaps you meant {name}" for name in close)
+    return f"unknown option {dashed[0]}{suggest(dashed[0], known)}"
 
 
 # Help ---------------------------------------------------------------------------------------------

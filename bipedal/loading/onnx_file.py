@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
+from bipedal.checkpoint import is_plain
 from bipedal.config import MAX_WIDTH
 from bipedal.errors import UserError
 from bipedal.export.onnx_file import INPUT, NEEDS_ONNX, OUTPUT
@@ -99,7 +100,7 @@ def load_onnx(path: Path) -> OnnxPolicy:
 
 def _is_plain(name: str, text: str) -> bool:
     """Whether a fact out of a file may be shown: short, and without line ends and controls."""
-    return name.isidentifier() and len(name) <= 40 and len(text) <= 200 and text.isprintable()
+    return name.isidentifier() and len(name) <= 40 and is_plain(text)
 
 
 def _check(model: onnx.ModelProto) -> None:

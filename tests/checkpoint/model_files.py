@@ -14,7 +14,7 @@ import pytest
 import torch
 from gymnasium.wrappers.utils import RunningMeanStd
 
-from bipedal.checkpoint import load_model, statistics_path
+from bipedal.checkpoint import load_model, save_model, statistics_path
 from bipedal.errors import UserError
 from bipedal.policy import Policy
 from bipedal.walker import FloatArray
@@ -41,6 +41,17 @@ def same_model(one: Policy, other: Policy) -> bool:
         name == name2 and a.dtype == b.dtype and torch.equal(a, b)
         for (name, a), (name2, b) in pairs
     )
+
+
+def assert_comes_back(path: Path, model: Policy) -> None:
+    """What is saved at a path and loaded from there is the model, bit for bit."""
+    save_model(path, model)
+    loaded = load_model(path)
+    assert same_model(loaded, model)
+    assert loaded.actor.std_bounds == model.actor.std_bounds
+    # Without hidden layers there is neither activation nor LayerNorm to come back.
+    assert loaded.actor.activation == model.actor.activation
+    np.testing.assert_array_equal(loaded.act(observations(1)[0]), model.act(observations(1)[0]))
 
 
 def contents_of(model: Policy) -> Contents:

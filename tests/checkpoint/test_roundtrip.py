@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from model_files import ModelMaker, assert_refused, observations, same_model
+from model_files import ModelMaker, assert_comes_back, assert_refused, observations, same_model
 
 from bipedal.checkpoint import (
     describe_model,
@@ -71,13 +71,7 @@ def test_models_of_any_size_come_back_bit_for_bit(
     model.info = info
     model.actor.std_bounds = std_bounds
     with tempfile.TemporaryDirectory() as directory:
-        save_model(Path(directory) / "m.pth", model)
-        loaded = load_model(Path(directory) / "m.pth")
-    assert same_model(loaded, model)
-    assert loaded.actor.std_bounds == std_bounds
-    # Without hidden layers there is neither activation nor LayerNorm to come back.
-    assert loaded.actor.activation == activation
-    np.testing.assert_array_equal(loaded.act(observations(1)[0]), model.act(observations(1)[0]))
+        assert_comes_back(Path(directory) / "m.pth", model)
 
 
 def with_frames(model: Policy, frame_stack: FrameStack) -> Policy:

@@ -17,7 +17,7 @@ import torch
 from commands import Captured, strict_json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from model_files import ModelMaker, assert_refused, observations, same_model
+from model_files import ModelMaker, assert_comes_back, assert_refused, observations
 from model_files import tensors as tensors_of
 
 from bipedal import checkpoint, cli
@@ -84,12 +84,7 @@ def test_models_of_any_size_come_back_bit_for_bit(
     model = make_model(hidden_sizes, activation=activation, layer_norm=layer_norm, seed=seed)
     model.info = info
     model.actor.std_bounds = std_bounds
-    save_model(tmp_path / "m.safetensors", model)
-    loaded = load_model(tmp_path / "m.safetensors")
-    assert same_model(loaded, model)
-    assert loaded.actor.std_bounds == std_bounds
-    assert loaded.actor.activation == activation
-    np.testing.assert_array_equal(loaded.act(observations(1)[0]), model.act(observations(1)[0]))
+    assert_comes_back(tmp_path / "m.safetensors", model)
 
 
 def assert_same(single: Path, pair: Path) -> None:
