@@ -270,7 +270,7 @@ def step_blocks(
             break
 
 
-@wp.kernel(module="unique", module_options=OPTIONS)
+@wp.kernel(module="unique", module_options=OPTIONS, grid_stride=False)
 def step_each(
     robot: Robot,
     ground: Ground,
