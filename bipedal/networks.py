@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, linear
 
+from bipedal.layer_norm import LayerNorm
+
 Activation = Literal["relu", "tanh"]
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -47,7 +49,7 @@ def make_mlp(
         layers.append(linear)
         if not last:
             if layer_norm:
-                layers.append(nn.LayerNorm(fan_out))
+                layers.append(LayerNorm(fan_out))
             layers.append(nn.ReLU() if activation == "relu" else nn.Tanh())
     return nn.Sequential(*layers)
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from bipedal.layer_norm import LayerNorm
 from bipedal.networks import (
     Activation,
     Actor,
@@ -25,7 +26,7 @@ def make_actor(**options: object) -> Actor:
 def test_seed_layout_is_the_notebooks() -> None:
     actor = make_actor(hidden_sizes=(256, 256))
     kinds = [type(layer) for layer in actor.net]
-    block = [nn.Linear, nn.LayerNorm, nn.ReLU]
+    block = [nn.Linear, LayerNorm, nn.ReLU]
     assert kinds == [*block, *block, nn.Linear]
     shapes = {name: tuple(value.shape) for name, value in actor.state_dict().items()}
     assert shapes == {
