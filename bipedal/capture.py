@@ -7,12 +7,14 @@ can ask for it. A CUDA graph is a recording of such operations that is launched 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 
 class Graph(Protocol[Result]):
@@ -82,7 +84,7 @@ class _Call(Generic[Result]):
         return self._function(*self._inputs)
 
 
-# What needs a GPU; tests put a recorder for CPUs in the place of these three ---------------------
+# What needs a GPU; tests put a recorder for CPUs in the place of these four ----------------------
 
 
 def records(device: torch.device) -> bool:
@@ -103,6 +105,24 @@ def run_aside(function: Callable[[], Result], device: torch.device) -> Result:
     return result
 
 
+def run_beside(
+    first: Callable[[], Result], second: Callable[[], Other], device: torch.device
+) -> tuple[Result, Other]:
+    """Do two things at the same time: on two streams of a GPU, or in two threads of a CPU."""
+    if device.type != "cuda":
+        with ThreadPoolExecutor(1) as other_thread:
+            started = other_thread.submit(first)
+            other = second()
+        return started.result(), other
+    beside, current = _stream(device, "beside"), torch.cuda.current_stream(device)
+    beside.wait_stream(current)
+    with torch.cuda.stream(beside):
+        result = first()
+    other = second()
+    current.wait_stream(beside)
+    return result, other
+
+
 def record(function: Callable[[], Result], device: torch.device) -> Graph[Result]:
     """Record what a function does on the GPU, without doing it."""
     return _CudaGraph(function, device)
@@ -120,11 +140,11 @@ class _CudaGraph(Generic[Result]):
         self._graph.replay()
 
 
-_streams: dict[torch.device, Any] = {}
+_streams: dict[tuple[torch.device, str], Any] = {}
 
 
-def _stream(device: torch.device) -> Any:
-    """The stream on which a device's graphs are recorded."""
-    if device not in _streams:
-        _streams[device] = torch.cuda.Stream(device)
-    return _streams[device]
+def _stream(device: torch.device, use: str = "graphs") -> Any:
+    """The stream of a device on which its graphs are recorded, or another of our own."""
+    if (device, use) not in _streams:
+        _streams[device, use] = torch.cuda.Stream(device)
+    return _streams[device, use]

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -225,12 +224,29 @@ def value_step(
     return loss.detach(), norm
 
 
+class Improvement(NamedTuple):
+    """What the steps of one network said, still on the GPU if they were taken there."""
+
+    statistics: Tensor
+    """(n,) means over the minibatches of the last epoch."""
+    norms: list[Tensor]
+    """Of every gradient."""
+
+    def read(self) -> list[float]:
+        """Copy the statistics to the host; `NonFiniteLossError` if a gradient was broken."""
+        largest = torch.stack(self.norms).amax()  # NaN if one of them is
+        *values, norm = torch.cat([self.statistics, largest[None]]).tolist()
+        if not math.isfinite(norm):
+            raise NonFiniteLossError(f"the loss or its gradient (norm {norm}) is not finite")
+        return values
+
+
 def improve_policy(
     step: Callable[[Tensor], PolicyStep], epochs: Sequence[Sequence[Tensor]], clip_range: float
-) -> list[float]:
+) -> Improvement:
     """Do `policy_step` with every minibatch of every epoch.
 
-    `epochs` are the minibatches' indices. Returns policy loss, entropy, KL and clip fraction.
+    `epochs` are the minibatches' indices. Statistics: policy loss, entropy, KL and clip fraction.
     """
     norms: list[Tensor] = []
     rows: list[Tensor] = []
@@ -241,7 +257,7 @@ def improve_policy(
             norms.append(done.norm.clone())  # the next step may overwrite it
             if minibatches_of_epoch is epochs[-1]:
                 rows.append(_policy_statistics(done, clip_range))
-    return _read(torch.stack(rows).mean(0), norms)
+    return Improvement(torch.stack(rows).mean(0), norms)
 
 
 def _policy_statistics(done: PolicyStep, clip_range: float) -> Tensor:
@@ -252,8 +268,8 @@ def _policy_statistics(done: PolicyStep, clip_range: float) -> Tensor:
 
 def improve_value(
     step: Callable[[Tensor], tuple[Tensor, Tensor]], epochs: Sequence[Sequence[Tensor]]
-) -> float:
-    """Do `value_step` with every minibatch; returns the mean loss of the last epoch."""
+) -> Improvement:
+    """Do `value_step` with every minibatch; its statistic is the mean loss of the last epoch."""
     norms: list[Tensor] = []
     losses: list[Tensor] = []
     for minibatches_of_epoch in epochs:
@@ -262,24 +278,15 @@ def improve_value(
             loss, norm = step(index)
             norms.append(norm.clone())
             losses.append(loss.clone())
-    return _read(torch.stack(losses).mean()[None], norms)[0]
-
-
-def _read(statistics: Tensor, norms: Sequence[Tensor]) -> list[float]:
-    """Copy statistics (n,) to the host at once; `NonFiniteLossError` if a gradient was broken."""
-    largest = torch.stack([*norms]).amax()  # NaN if one of them is
-    *values, norm = torch.cat([statistics, largest[None]]).tolist()
-    if not math.isfinite(norm):
-        raise NonFiniteLossError(f"the loss or its gradient (norm {norm}) is not finite")
-    return values
+    return Improvement(torch.stack(losses).mean()[None], norms)
 
 
 class Update:
     """Improves actor and critic on one rollout after another: PPO algorithm 1, the inner loop.
 
-    Several epochs of minibatch steps. The two networks share nothing but the batch. On a CPU they
-    learn at the same time, a thread each, to the same bits as one after the other; on CUDA a step
-    of each is a graph (`capture.py`).
+    Several epochs of minibatch steps. The two networks share nothing but the batch, so they learn
+    at the same time, to the same bits as one after the other: in two threads of a CPU, or on two
+    streams of a GPU, where a step is a graph (`capture.py`).
     """
 
     def __init__(
@@ -313,13 +320,11 @@ class Update:
             for _ in range(settings.epochs)
         ]
         step = partial(self._policy_step, variant=self._actor.std_is_fixed)
-        improve = partial(improve_policy, step, epochs, settings.clip_range)
-        if capture.records(self._device):
-            value_loss = improve_value(self._value_step, epochs)
-            policy_loss, entropy, kl, clip_fraction = improve()
-        else:
-            with ThreadPoolExecutor(1) as other_thread:
-                learned = other_thread.submit(improve_value, self._value_step, epochs)
-                policy_loss, entropy, kl, clip_fraction = improve()
-            value_loss = learned.result()
+        value, policy = capture.run_beside(
+            partial(improve_value, self._value_step, epochs),
+            partial(improve_policy, step, epochs, settings.clip_range),
+            self._device,
+        )
+        (value_loss,) = value.read()
+        policy_loss, entropy, kl, clip_fraction = policy.read()
         return UpdateStatistics(policy_loss, value_loss, entropy, kl, clip_fraction)

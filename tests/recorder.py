@@ -109,6 +109,7 @@ def recording() -> Iterator[list[Recording]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(capture, "records", lambda device: True)
         patch.setattr(capture, "run_aside", lambda function, device: function())
+        patch.setattr(capture, "run_beside", lambda first, second, device: (first(), second()))
         patch.setattr(capture, "record", record)
         patch.setattr(WarpEngine, "_launch", noted_launch)
         patch.setattr(Tensor, "tolist", checked_tolist)
