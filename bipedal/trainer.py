@@ -63,7 +63,7 @@ class Trainer:
         self.elapsed = 0.0
         self.recent_returns: deque[float] = deque(maxlen=config.best_window)
         with short_memory_explained(), ExitStack() as stack:
-            self.selection = stack.enter_context(closing(Selection(config)))
+            self.selection = stack.enter_context(closing(Selection(config, device)))
             learner = Learner(config, self.policy, self.generator)
             self.learner = stack.enter_context(closing(learner))
             self._resources = stack.pop_all()

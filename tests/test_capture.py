@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from recorder import recording
-from test_training_loop import TOY, assert_resumes_exactly, assert_same_run
+from test_training_loop import TOY, assert_resumes_exactly, assert_same_run, read_rows
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -116,10 +116,12 @@ def test_a_recorded_training_has_the_bits_of_a_plain_one(name: str, tmp_path: Pa
         training_loop.train(config, tmp_path / "recorded")
     assert_same_run(tmp_path / "plain", tmp_path / "recorded")
     # The rollout, the scale of rewards, advantages, and a step of each network, for two sizes of
-    # minibatches where there is a remainder.
+    # minibatches where there is a remainder; and each evaluation of a policy without a memory.
     remainder = config.batch_size % config.minibatch_size != 0
     fixed = math.isclose(config.std_min, config.final_std_max)
-    assert len(made) == 5 + (2 * remainder) + (fixed * (1 + remainder))
+    evaluations = len(read_rows(tmp_path / "plain" / "evaluations.csv")) * (config.frames == 1)
+    assert evaluations > 0 or config.frames > 1
+    assert len(made) == 5 + (2 * remainder) + (fixed * (1 + remainder)) + evaluations
 
 
 def test_a_recorded_training_resumes_exactly(tmp_path: Path) -> None:

@@ -209,6 +209,7 @@ class WarpEngine:
         self._step = Step(*(wp.to_torch(arrays[name])[:num_envs] for name in Step._fields))
         self._action = wp.to_torch(self._actions)[:num_envs]
         self._views: dict[str, npt.NDArray[Any]] = {}
+        self._device_rows = {} if self._on_cpu else _device_rows(self.walkers)
         self._closed = False
         self.started = False
         """Whether an episode has begun."""
@@ -365,7 +366,7 @@ class WarpEngine:
     def generators(self, rows: Iterable[int]) -> list[np.random.Generator]:
         """Copies of the generators that draw the next episodes of some environments."""
         index = self._checked(rows)
-        return [generator_of(row) for row in self._read("generator")[index]]
+        return [generator_of(row) for row in self._rows("generator", index)]
 
     def set_generators(
         self, rows: Iterable[int], generators: Sequence[np.random.Generator]
@@ -388,7 +389,7 @@ class WarpEngine:
         The next episode begins in the step in which the last one ends.
         """
         index = self._checked(rows)
-        body = self._read("body")[index]
+        body = self._rows("body", index)
         return Kinematics(
             center=body["center"],
             angle=body["angle"],
@@ -396,24 +397,29 @@ class WarpEngine:
             velocity=body["velocity"],
             spin=body["spin"],
             touching=self._touching(index),
-            torque=self._read("joint")["motor_impulse"][index] * np.float32(1 / DT),
+            torque=self._rows("joint", index)["motor_impulse"] * np.float32(1 / DT),
         )
 
     def _touching(self, rows: Sequence[int]) -> npt.NDArray[np.bool_]:
         """Which bodies of some robots (R, 5) touch the ground."""
-        count = self._read("contact_count")[rows, None]
-        contact = self._read("contact")[:, : count.max(initial=0)]  # the rest are many and empty
-        touches = (contact["touching"][rows] == 1) & (np.arange(contact.shape[1]) < count)
-        robot, number = touches.nonzero()
+        count = self._rows("contact_count", rows)[:, None]
+        width = count.max(initial=0)  # the rest are many and empty
+        contact = self._rows("contact", rows, width)
+        robot, number = ((contact["touching"] == 1) & (np.arange(width) < count)).nonzero()
         touching = np.zeros((len(rows), NUM_BODIES), dtype=np.bool_)
-        touching[robot, contact["body"][rows][robot, number]] = True
+        touching[robot, contact["body"][robot, number]] = True
         return touching
 
-    def _read(self, name: str) -> npt.NDArray[Any]:
-        """An array of the walkers: on a CPU the engine's own memory, elsewhere a copy."""
-        if not self._on_cpu:
-            array: npt.NDArray[Any] = getattr(self.walkers, name).numpy()
-            return array
+    def _rows(self, name: str, rows: Sequence[int], width: int | None = None) -> npt.NDArray[Any]:
+        """A copy of some rows of an array of the walkers, or of their first `width` elements."""
+        if self._on_cpu:
+            view = self._view(name)
+            copy: npt.NDArray[Any] = (view if width is None else view[:, :width])[list(rows)]
+            return copy
+        return self._device_rows[name].copy(rows, width)
+
+    def _view(self, name: str) -> npt.NDArray[Any]:
+        """An array of the walkers, the engine's own memory; on a CPU."""
         if name not in self._views:  # making one takes a while
             self._views[name] = getattr(self.walkers, name).numpy()
         return self._views[name]
@@ -435,6 +441,11 @@ class WarpEngine:
         self._checked([row])
         count = self.ground.box_count.numpy()[row]
         return self.ground.height.numpy()[row].copy(), self.ground.box.numpy()[row, :count].copy()
+
+    def boxes(self, rows: Iterable[int]) -> list[npt.NDArray[np.float32]]:
+        """The boxes of `terrain` in some environments, each (B, 4)."""
+        count, box = self.ground.box_count.numpy(), self.ground.box.numpy()
+        return [box[row, : count[row]].copy() for row in self._checked(rows)]
 
     def touching(self) -> npt.NDArray[np.bool_]:
         """Which bodies (N, 5) truly touch the ground; observations 8 and 13 say something else."""
@@ -524,11 +535,40 @@ class WarpEngine:
         Every step on a CPU and every `reset` does this. A step on CUDA does not, because it would
         have to wait; the flag stays set, so a caller there can check once a rollout.
         """
-        overflow = self._read("overflow")
+        overflow = self._view("overflow") if self._on_cpu else self.walkers.overflow.numpy()
         if overflow.any():
             message = describe_overflow(overflow)
             self.walkers.overflow.zero_()
             raise RunFailedError(message)
+
+
+class _DeviceRows(NamedTuple):
+    """An array in a GPU's memory, of which some rows can be copied."""
+
+    memory: Tensor
+    """(N, bytes of a row)"""
+    dtype: np.dtype[Any]
+    """Of an element."""
+
+    def copy(self, rows: Sequence[int], width: int | None) -> npt.NDArray[Any]:
+        """Some rows, or their first `width` elements, in the host's memory."""
+        end = None if width is None else width * self.dtype.itemsize
+        index = torch.tensor(rows, device=self.memory.device)
+        elements = self.memory[:, :end][index].cpu().numpy().reshape(-1).view(self.dtype)
+        single = self.memory.shape[1] == self.dtype.itemsize
+        return elements if single else elements.reshape(len(rows), -1)
+
+
+def _device_rows(walkers: Any) -> dict[str, _DeviceRows]:
+    """The arrays of walkers on a GPU."""
+    found = {}
+    for name, array in fields(walkers).items():
+        count = array.shape[0]
+        size = array.size * wp.types.type_size_in_bytes(array.dtype)
+        flat: Any = wp.array(ptr=array.ptr, shape=(size,), dtype=wp.uint8, device=array.device)
+        dtype = array[:1].numpy().dtype
+        found[name] = _DeviceRows(wp.to_torch(flat).view(count, -1), dtype)
+    return found
 
 
 def make_rules(time_limit: int, autoreset: bool) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bipedal.capture import Captured
 from bipedal.engines.warp import WarpEngine
 from bipedal.evaluation.gait import Gait, analyse
 from bipedal.evaluation.obstacles import (
@@ -96,6 +97,7 @@ def play_episodes(
     *,
     recorded: Sequence[int] = (),
     keep_trajectories: bool = False,
+    capture: bool = False,
 ) -> Iterator[tuple[int, Episode]]:
     """Play the episode of each seed; yields its number in `seeds` and what became of it.
 
@@ -103,10 +105,17 @@ def play_episodes(
     environments. Environment i begins with the i-th, and each that is done goes on with the next
     seed that nobody has taken. Episodes come as they end.
 
+    With `capture` a step on CUDA becomes a graph: `act` must then be a function of tensors alone.
+
     `recorded` are the environments whose episodes get a gait. `keep_trajectories` keeps these row
     by row as well, which takes memory.
     """
     rows = range(engine.num_envs)
+
+    def play(observation: Tensor, begun: Tensor) -> Step:
+        return engine.step(act(observation, begun))
+
+    step_all = Captured(play, engine.device) if capture else play
     tally = _Tally(engine, Recorder(engine, recorded), keep_trajectories)
     observation = engine.reset(seeds[: engine.num_envs])
     begun = torch.ones(engine.num_envs, dtype=torch.bool, device=engine.device)
@@ -115,7 +124,7 @@ def play_episodes(
     tally.begin(rows)
     while playing:
         with torch.no_grad():
-            step = engine.step(act(observation, begun))
+            step = step_all(observation, begun)
         tally.add(step)
         ended = [row for row in step.done.nonzero()[:, 0].tolist() if row in playing]
         for row in ended:
@@ -144,10 +153,11 @@ class _Tally:
 
     def begin(self, rows: Iterable[int]) -> None:
         """Forget the last episodes of some environments, where the next have just begun."""
-        for row in rows:
-            self._returns[row] = 0.0
-            self._lengths[row] = 0
-            self._boxes[row] = self._engine.terrain(row)[1]
+        rows = list(rows)
+        self._returns[rows] = 0.0
+        self._lengths[rows] = 0
+        for row, boxes in zip(rows, self._engine.boxes(rows), strict=True):
+            self._boxes[row] = boxes
             if row in self._recorder:
                 self._recorder.begin(row)
 

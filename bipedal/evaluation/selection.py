@@ -15,8 +15,9 @@ import numpy.typing as npt
 import torch
 
 from bipedal.config import TrainConfig
+from bipedal.device import CPU
 from bipedal.engines.warp import WarpEngine
-from bipedal.evaluation.episode import begin, play_episodes
+from bipedal.evaluation.episode import ActBatch, Episode, begin, play_episodes
 from bipedal.evaluation.score import Evaluation
 from bipedal.logs import Row
 from bipedal.policy import Policy
@@ -56,12 +57,20 @@ class Result(NamedTuple):
 class Evaluator:
     """Plays greedy episodes with frozen statistics, on terrains no score is taken on."""
 
-    def __init__(self, env_id: str, episodes: int, gains: Sequence[float] = GREEDY_GAINS) -> None:
+    def __init__(
+        self,
+        env_id: str,
+        episodes: int,
+        gains: Sequence[float] = GREEDY_GAINS,
+        device: torch.device = CPU,
+    ) -> None:
         """Make room for `episodes` episodes with each gain, which are played side by side."""
         self._env_id = env_id
         self._gains = gains
         rows = episodes * len(gains)
-        self._engine = WarpEngine(env_id, rows, EVALUATION_SEED, autoreset=False)
+        self._engine = WarpEngine(
+            env_id, rows, EVALUATION_SEED, device=str(device), autoreset=False
+        )
 
     def evaluate(self, policy: Policy) -> Result:
         """Play the same episodes with every gain there is to try."""
@@ -71,7 +80,7 @@ class Evaluator:
         act = begin(policy.share(), gain.repeat_interleave(count)[:, None])
         seeds = [*range(EVALUATION_SEED, EVALUATION_SEED + count)] * len(gains)
         recorded = [row for row in range(len(seeds)) if row % count < GAIT_EPISODES]
-        played = dict(play_episodes(act, self._engine, seeds, recorded=recorded))
+        played = self._play(policy, act, seeds, recorded)
         evaluations = [
             Evaluation(self._env_id, EVALUATION_SEED, [played[first + row] for row in range(count)])
             for first in range(0, len(seeds), count)
@@ -90,8 +99,15 @@ class Evaluator:
         count = self._engine.num_envs
         first = CONFIRMATION_SEED + part * count
         seeds = range(first, first + count)
-        played = dict(play_episodes(begin(policy.share()), self._engine, seeds))
+        played = self._play(policy, begin(policy.share()), seeds)
         return np.array([played[number].episodic_return for number in range(count)])
+
+    def _play(
+        self, policy: Policy, act: ActBatch, seeds: Sequence[int], recorded: Sequence[int] = ()
+    ) -> dict[int, Episode]:
+        """The episodes of some seeds, by number."""
+        stateless = policy.frame_stack.frames == 1
+        return dict(play_episodes(act, self._engine, seeds, recorded=recorded, capture=stateless))
 
     def close(self) -> None:
         """End the engine's threads."""
@@ -116,15 +132,15 @@ def _crossed(env_id: str, crossed: Mapping[str, float | None]) -> Row:
     }
 
 
-def make_evaluator(config: TrainConfig) -> Evaluator | None:
-    """The evaluator of a run; None if it has no evaluations.
+def make_evaluator(config: TrainConfig, device: torch.device) -> Evaluator | None:
+    """The evaluator of a run on a device; None if it has no evaluations.
 
     A run whose best model training decides has its policy judged as it trains: with a gain of 1.
     """
     if config.evaluation_interval == 0:
         return None
     gains = GREEDY_GAINS if config.best_by == "evaluation" else (1.0,)
-    return Evaluator(config.env_id, config.evaluation_episodes, gains)
+    return Evaluator(config.env_id, config.evaluation_episodes, gains, device)
 
 
 def is_confirmed(returns: npt.NDArray[np.float64], threshold: float) -> bool:
@@ -138,10 +154,10 @@ def is_confirmed(returns: npt.NDArray[np.float64], threshold: float) -> bool:
 class Selection:
     """Keeps the best score of a run so far, and decides whether it is solved."""
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, device: torch.device = CPU) -> None:
         """Make the run's evaluator; nothing was measured yet."""
         self._config = config
-        self._evaluator = make_evaluator(config)
+        self._evaluator = make_evaluator(config, device)
         self.best_return = -math.inf
         self.solved = False
         self._parts = 0  # of confirmations, all attempts together

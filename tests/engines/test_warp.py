@@ -13,7 +13,7 @@ from gymnasium_start import read_terrain, reset_overheard
 from numpy_engine import ArrayStep, NumpyEngine, assert_same, assert_types, play, random_actions
 
 from bipedal.engines.reference import make_env
-from bipedal.engines.warp import WarpEngine
+from bipedal.engines.warp import WarpEngine, _device_rows
 from bipedal.errors import UserError
 from bipedal.physics.blocks import step_each
 from bipedal.physics.constants import (
@@ -485,6 +485,36 @@ def test_the_kernel_for_gpus_begins_the_same_episodes(make_engine: EngineMaker) 
     observation = launch_step_each(other, resetting=True).observation
     np.testing.assert_array_equal(engine.reset(), observation)
     np.testing.assert_array_equal(engine.ground.box_count.numpy(), other.ground.box_count.numpy())
+
+
+@pytest.mark.parametrize("name", ["body", "joint", "contact_count", "generator"])
+def test_rows_are_copied_from_a_gpu_as_from_a_cpu(make_engine: EngineMaker, name: str) -> None:
+    """The memory is this CPU's."""
+    engine = make_engine(ENV_IDS[1], 20).engine
+    engine.reset()
+    expected = engine._rows(name, [17, 3])
+    found = _device_rows(engine.walkers)[name].copy([17, 3], None)
+    assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+    assert found.tobytes() == expected.tobytes()
+
+
+def test_the_beginnings_of_rows_are_copied_too(make_engine: EngineMaker) -> None:
+    engine = make_engine(ENV_IDS[1], 20)
+    engine.reset()
+    for action in random_actions(30, 20, seed=1):
+        engine.step(action)
+    expected = engine.engine._rows("contact", [17, 3], 4)
+    found = _device_rows(engine.walkers)["contact"].copy([17, 3], 4)
+    assert found.shape == (2, 4)
+    assert expected["touching"].any()
+    assert found.tobytes() == expected.tobytes()
+
+
+def test_boxes_are_those_of_the_terrain(make_engine: EngineMaker) -> None:
+    engine = make_engine(ENV_IDS[1], 5)
+    engine.reset()
+    for row, boxes in zip([4, 0], engine.engine.boxes([4, 0]), strict=True):
+        np.testing.assert_array_equal(boxes, engine.terrain(row)[1])
 
 
 class TestMistakes:

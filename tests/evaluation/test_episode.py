@@ -51,10 +51,10 @@ class ScriptedEngine:
     def observation(self) -> Tensor:
         return torch.tensor(self.time)[:, None].repeat(1, OBSERVATION_DIM).float()
 
-    def terrain(self, row: int) -> tuple[Floats, Floats]:
-        assert self.time[row] == 0, "the terrain of this episode"
+    def boxes(self, rows: Sequence[int]) -> list[Floats]:
+        assert all(self.time[row] == 0 for row in rows), "those of this episode"
         # From 4 timesteps on a robot is past the reach of 1 m.
-        return np.zeros(200), np.array([[START_X + 0.2, 3.0, START_X + 0.5, 3.4]])
+        return [np.array([[START_X + 0.2, 3.0, START_X + 0.5, 3.4]])] * len(rows)
 
     def step(self, actions: Tensor) -> Step:
         self.actions.append(actions)

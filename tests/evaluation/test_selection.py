@@ -11,6 +11,7 @@ import pytest
 
 from bipedal.checkpoint import load_model
 from bipedal.config import TrainConfig
+from bipedal.device import CPU
 from bipedal.evaluation import selection
 from bipedal.evaluation.gait import GaitClass
 from bipedal.evaluation.score import evaluate
@@ -122,7 +123,7 @@ class Scripted:
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
     evaluator = Scripted([302.0, 310.0], [302.0, 310.0])
-    monkeypatch.setattr(selection, "make_evaluator", lambda config: evaluator)
+    monkeypatch.setattr(selection, "make_evaluator", lambda config, device: evaluator)
     yield evaluator
 
 
@@ -205,7 +206,7 @@ def test_what_it_finds_is_the_score_of_these_episodes(walker: Policy) -> None:
 
 def test_a_run_that_training_judges_is_evaluated_as_it_trains(walker: Policy) -> None:
     config = config_with(best_by="training", evaluation_episodes=1)
-    evaluator = selection.make_evaluator(config)
+    evaluator = selection.make_evaluator(config, CPU)
     assert evaluator is not None
     with closing(evaluator):
         assert evaluator.evaluate(walker).gain == 1.0
@@ -213,7 +214,7 @@ def test_a_run_that_training_judges_is_evaluated_as_it_trains(walker: Policy) ->
 
 def test_a_run_without_evaluations_has_no_evaluator() -> None:
     config = config_with(evaluation_interval=0, best_by="training")
-    assert selection.make_evaluator(config) is None
+    assert selection.make_evaluator(config, CPU) is None
     assert Selection(config).evaluate(load_model("pretrained:walker"), 12, 300.0) is None
 
 
