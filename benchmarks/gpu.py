@@ -4,17 +4,19 @@
 
 In this order, each within a time of its own (`LIMITS`):
 
-* the tests with the marker `cuda`;
-* whole episodes on both, with the same seeds and actions: every bit of every answer is compared;
-* the engine's speed, with random actions and with a pretrained policy, and more and more
+* the engine's speed, with random actions and with pretrained policies, and more and more
   environments;
-* how long an iteration of training collects and updates, with CUDA graphs and without;
-* how long 384 greedy episodes take on the CPU and on the GPU;
 * the time until BipedalWalker-v3 is solved with three tuning seeds;
-* for the time that is left: Hardcore.
+* whole episodes on both, with the same seeds and actions: every bit of every answer is compared;
+* the tests with the marker `cuda`;
+* how long an iteration of training collects and updates, with CUDA graphs and without;
+* how long 384 greedy episodes take on the GPU and on the CPU;
+* for the time that is left: Hardcore, in the three stages of its presets, and its score;
+* the engine's speed on the CPU, with all cores.
 
-Each figure is written to results/gpu.json as soon as it is known, so a run that is cut short counts
-too. `--dry-run` does all of it in small on the CPU.
+What needs the CPU's kernels comes late: they are compiled meanwhile. Each figure is written to
+results/gpu.json as soon as it is known, so a run that is cut short counts too. `--seconds` cuts the
+whole short, which Hardcore pays for. `--dry-run` does all of it in small on the CPU.
 
 A plain checkout is enough: PYTHONPATH=. python benchmarks/gpu.py. PyTorch, NumPy, warp-lang,
 gymnasium, tensorboard, filelock and, for the tests, pytest have to be installed.
@@ -34,6 +36,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -50,33 +53,36 @@ from bipedal.config import TrainConfig
 from bipedal.conformance.answer import Answer, answers_of, first_difference
 from bipedal.engines.warp import WarpEngine, quiet_warp
 from bipedal.evaluation.episode import begin, play_episodes
+from bipedal.evaluation.score import Evaluation
 from bipedal.files import atomic_write
 from bipedal.initial import new_policy
 from bipedal.learner import Learner
 from bipedal.ppo import Update
-from bipedal.presets import DEFAULT, HARDCORE
+from bipedal.presets import DEFAULT, HARDCORE, HARDCORE_CAREFUL, HARDCORE_POLISH
 from bipedal.rollout import Collector
 from bipedal.trainer import Progress
 from bipedal.training_loop import train
 from bipedal.walker import ACTION_DIM, ENV_IDS, HARDCORE_ID, WALKER_ID
 
 POLICIES = {WALKER_ID: "pretrained:walker", HARDCORE_ID: "pretrained:hardcore"}
+PLAYED = ((WALKER_ID, "held"), (WALKER_ID, "policy"), (HARDCORE_ID, "policy"))
+"""What the engine's speed is measured with. Random robots fall, and are slower to compute."""
 HELD = 20
 """Steps for which a random action is held."""
 CPU_ENVS = 4096
 """Environments of the CPU, on all its cores, that the GPU's speed is compared with."""
-WARM_UP = 50
+WARM_UP = 60
 """Steps before the clock starts."""
 SHOWN_DIFFERENCES = 20
 SEED = 5_000_000
 TUNING_SEEDS = (0, 1, 2)
 LIMITS = {
-    "tests": 90.0,
-    "same_bits": 40.0,
-    "speed": 70.0,
-    "phases": 12.0,
-    "evaluation": 20.0,
+    "speed": 30.0,
     "solved": 20.0,
+    "same_bits": 40.0,
+    "tests": 35.0,
+    "phases": 4.0,
+    "evaluation": 4.0,
     "all": 570.0,
 }
 """Seconds: of each part, of each training until it is solved, and of everything together. What has
@@ -87,39 +93,50 @@ CURVE_SECONDS = 2.0
 WALKER = replace(
     DEFAULT,
     total_timesteps=200_000_000,
-    num_envs=8192,
+    num_envs=2048,
     rollout_steps=32,
-    minibatch_size=32_768,
-    epochs=4,
+    minibatch_size=8192,
+    epochs=6,
     policy_learning_rate=1e-3,
     critic_learning_rate=1e-3,
-    anneal_timesteps=25_000_000,
-    evaluation_interval=12,
-    evaluation_episodes=128,
+    anneal_timesteps=10_000_000,
+    evaluation_interval=4,
+    evaluation_min_return=285.0,
     final_episodes=0,
 )
-"""A proposal, never run on a GPU: ten times the preset's timesteps, of which a GPU has enough, in a
-tenth of its gradient steps, of which it has not. Evaluations are 384 episodes at once, so that a
-confirmation takes no longer than one."""
-OBSTACLES = replace(
+"""As many iterations and gradient steps as the preset needs, each with eight times its samples. An
+evaluation takes as long as twenty iterations, so it waits for a good training return."""
+BOLD = replace(
     HARDCORE,
     total_timesteps=2_000_000_000,
-    num_envs=16_384,
+    num_envs=4096,
     rollout_steps=32,
-    minibatch_size=65_536,
-    epochs=4,
-    gamma=0.99,
-    final_gamma=0.999,
-    anneal_timesteps=500_000_000,
-    std_min=0.2,
-    final_std_max=0.2,
-    evaluation_interval=40,
-    evaluation_episodes=128,
-    evaluation_min_return=0.0,
+    minibatch_size=16_384,
+    epochs=5,
+    policy_learning_rate=7e-4,
+    critic_learning_rate=7e-4,
+    best_by="training",
+    best_window=2000,
+    evaluation_interval=0,
     final_episodes=0,
 )
-"""A proposal too: the preset's bold beginning, with its noise and its short sight going while it
-learns, which the preset leaves to `hardcore-careful`."""
+_ON_A_GPU = {
+    name: getattr(BOLD, name)
+    for name in (
+        "total_timesteps", "num_envs", "rollout_steps", "minibatch_size", "epochs", "best_by",
+        "best_window", "evaluation_interval", "final_episodes",
+    )
+}  # fmt: skip
+STAGES = (
+    (BOLD, 0.3),
+    (replace(HARDCORE_CAREFUL, **_ON_A_GPU), 0.3),
+    (replace(HARDCORE_POLISH, **_ON_A_GPU), 0.4),
+)
+"""The presets of Hardcore with the batches of a GPU, and their shares of the time. Which model is
+the best is a matter of training returns, because evaluations take time; so there is no gain."""
+SCORED_EPISODES = 1000
+FRESH_SEED = 6_000_000
+"""First seed of the episodes on which a training's model is scored."""
 
 Act = Callable[[Tensor], Tensor]
 """Observations (N, 24) to actions (N, 4), on the device of the observations."""
@@ -136,21 +153,22 @@ class Sizes(NamedTuple):
     seconds: float
     """Of each measurement of speed."""
     greedy_episodes: int
+    scored_episodes: int
     limits: dict[str, float]
     training: dict[str, Any]
-    """What trainings have instead of the values of `WALKER` and `OBSTACLES`."""
+    """What trainings have instead of the values of `WALKER` and `STAGES`."""
 
 
 FULL = Sizes(
-    "cuda:0", 500, (1024, 4096, 16_384, 65_536, 262_144), CPU_ENVS, 2.0, 384, LIMITS,
+    "cuda:0", 100, (1024, 8192, 32_768, 65_536), CPU_ENVS, 0.6, 384, SCORED_EPISODES, LIMITS,
     {"device": "cuda"},
 )  # fmt: skip
 DRY = Sizes(
-    "cpu", 2, (16, 32), 16, 0.05, 2,
+    "cpu", 2, (16, 32), 16, 0.05, 2, 2,
     {**dict.fromkeys(LIMITS, 600.0), "phases": 0.5, "solved": 0.1, "all": 0.0},
     {
         "device": "cpu", "num_envs": 4, "rollout_steps": 16, "minibatch_size": 32, "epochs": 1,
-        "evaluation_interval": 0, "best_by": "training",
+        "evaluation_interval": 0, "best_by": "training", "checkpoint_interval": 1,
     },
 )  # fmt: skip
 
@@ -295,6 +313,12 @@ def measure(env_id: str, kind: str, num_envs: int, device: str, seconds: float) 
     }
 
 
+def measure_cpu(report: Report, sizes: Sizes) -> None:
+    """Measure the CPU, on all its cores."""
+    for env_id, kind in PLAYED:
+        report.add("speed", measure(env_id, kind, sizes.cpu_envs, "cpu", sizes.seconds))
+
+
 def free_memory(device: str) -> int:
     """Bytes that a GPU has left; 0 for the CPU, where nobody asks."""
     if device == "cpu":
@@ -304,10 +328,10 @@ def free_memory(device: str) -> int:
 
 
 def measure_all(report: Report, sizes: Sizes) -> None:
-    """Measure the CPU once and the device in every size; where it fails, say how, and go on."""
-    cases = [("cpu", sizes.cpu_envs), *((sizes.device, count) for count in sizes.num_envs)]
+    """Measure the device in every size; where it fails, say how, and go on."""
+    cases = [(sizes.device, count) for count in sizes.num_envs]
     clock = Clock(sizes.limits["speed"])
-    for (device, num_envs), env_id, kind in itertools.product(cases, ENV_IDS, ("held", "policy")):
+    for (device, num_envs), (env_id, kind) in itertools.product(cases, PLAYED):
         figures = {"device": device, "env_id": env_id, "actions": kind, "num_envs": num_envs}
         try:
             if clock.left:
@@ -364,7 +388,7 @@ def measure_phases(config: TrainConfig, device: str, seconds: float) -> dict[str
 def measure_all_phases(report: Report, graphs: bool, sizes: Sizes) -> None:
     """An iteration of both trainings with CUDA graphs or without them."""
     with recording(graphs):
-        for config in (WALKER, OBSTACLES):
+        for config in (WALKER, BOLD):
             config = replace(config, **sizes.training)
             figures = measure_phases(config, sizes.device, sizes.limits["phases"] / 4)
             facts = {"env_id": config.env_id, "num_envs": config.num_envs, "graphs": graphs}
@@ -381,7 +405,7 @@ def recording(graphs: bool) -> Iterator[None]:
 def measure_evaluation(report: Report, sizes: Sizes) -> None:
     """Greedy episodes of a pretrained policy, physics and networks on one device."""
     clock = Clock(sizes.limits["evaluation"])
-    for device, env_id in itertools.product(("cpu", sizes.device), ENV_IDS):
+    for device, env_id in itertools.product((sizes.device, "cpu"), ENV_IDS):
         if not clock.left:
             break
         policy = load_model(POLICIES[env_id]).to(device)
@@ -397,31 +421,26 @@ def measure_evaluation(report: Report, sizes: Sizes) -> None:
         report.add("evaluation", {**facts, "seconds": round(spent, 3), "mean_return": mean})
 
 
-def measure_training(
-    report: Report, part: str, config: TrainConfig, seconds: float, sizes: Sizes
-) -> None:
-    """Train until it is solved, or for so many seconds; the time of the start counts too.
+class Curve(list[tuple[float, int, float, float]]):
+    """Points of a training: seconds, timesteps, mean return in training, best of evaluations."""
 
-    A curve's points are seconds, timesteps, mean return in training, and best of the evaluations.
-    """
-    config = replace(config, **sizes.training)
-    clock, started = Clock(seconds), time.perf_counter()
-    curve: list[tuple[float, int, float, float]] = []
-
-    def note(now: Progress) -> None:
+    def note(self, now: Progress) -> None:
+        """Add a point, or put it in the place of the last one if that is young."""
         point = (round(now.elapsed, 2), now.timesteps, now.mean_return, now.best_return)
-        if len(curve) < 2 or now.elapsed - curve[-2][0] >= CURVE_SECONDS:
-            curve.append(point)
+        if len(self) < 2 or now.elapsed - self[-2][0] >= CURVE_SECONDS:
+            self.append(point)
         else:
-            curve[-1] = point  # the last point is always the end
+            self[-1] = point  # the last point is always the end
 
+
+def measure_walker(report: Report, config: TrainConfig, seconds: float, sizes: Sizes) -> None:
+    """Train until it is solved, or for so many seconds; the time of the start counts too."""
+    config = replace(config, **sizes.training)
+    clock, started, curve = Clock(seconds), time.perf_counter(), Curve()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = train(
-            config, Path(folder) / "run", on_iteration=note, should_stop=lambda: not clock.left
-        )
-    report.add(
-        part,
-        {
+        run = Path(folder) / "run"
+        outcome = train(config, run, on_iteration=curve.note, should_stop=partial(is_over, clock))
+        figures = {
             "env_id": config.env_id,
             "seed": config.seed,
             "solved": outcome.solved,
@@ -429,8 +448,66 @@ def measure_training(
             "training_seconds": round(outcome.elapsed, 2),
             "timesteps": outcome.timesteps,
             "curve": curve,
-        },
-    )
+        }
+        if outcome.solved:
+            figures["score"] = score(best_model(run), config.env_id, sizes)
+    report.add("walker", figures)
+
+
+def measure_hardcore(report: Report, seconds: float, sizes: Sizes) -> None:
+    """Train for so many seconds in stages, each from the model before, and score the last.
+
+    The last stage anneals: over the timesteps that the stage before would have taken in its time.
+    """
+    model: Path | None = None
+    speed = 1.0
+    with tempfile.TemporaryDirectory() as folder:
+        for stage, share in STAGES:
+            time_left, run = share * seconds, Path(folder) / stage.preset
+            config = replace(stage, **sizes.training, anneal_timesteps=stage.total_timesteps)
+            if model is not None:
+                config = replace(config, init_from=str(model))
+            if stage.learning_rate_schedule == "linear":
+                config = replace(config, anneal_timesteps=max(1, round(speed * time_left)))
+            clock, curve, started = Clock(time_left), Curve(), time.perf_counter()
+            outcome = train(
+                config, run, on_iteration=curve.note, should_stop=partial(is_over, clock)
+            )
+            spent = time.perf_counter() - started
+            speed = outcome.timesteps / spent
+            model = best_model(run)
+            figures = {
+                "stage": stage.preset,
+                "seconds": round(spent, 2),
+                "timesteps": outcome.timesteps,
+                "curve": curve,
+            }
+            report.add("hardcore", figures)
+        assert model is not None
+        report.add("hardcore", {"score": score(model, HARDCORE_ID, sizes)})
+
+
+def is_over(clock: Clock) -> bool:
+    """Whether no time is left."""
+    return not clock.left
+
+
+def best_model(run: Path) -> Path:
+    """The model that a run leaves, or the last one where it was stopped before any was the best."""
+    models = run / "saved_models"
+    checkpoints = sorted(models.glob("checkpoint_*.pth"), key=lambda path: path.stat().st_mtime)
+    best = models / "best_model.pth"
+    return best if best.exists() else checkpoints[-1]
+
+
+def score(model: Path, env_id: str, sizes: Sizes) -> dict[str, Any]:
+    """The greedy policy in fresh episodes, on the device."""
+    policy = load_model(model).to(sizes.device)
+    seeds = range(FRESH_SEED, FRESH_SEED + sizes.scored_episodes)
+    engine = WarpEngine(env_id, len(seeds), FRESH_SEED, device=sizes.device, autoreset=False)
+    with closing(engine):
+        played = [episode for _, episode in play_episodes(begin(policy), engine, seeds)]
+    return Evaluation(env_id, FRESH_SEED, played).summary()
 
 
 def run_tests(report: Report, seconds: float) -> None:
@@ -447,26 +524,17 @@ def run_tests(report: Report, seconds: float) -> None:
     report.add("tests", figures)
 
 
-def attempt(report: Report, part: str, measure: Callable[..., None], *arguments: Any) -> bool:
-    """Do a part; where it fails, say how in the report, and let the others have their turn.
-
-    Returns whether it went well.
-    """
+def attempt(report: Report, part: str, measure: Callable[..., None], *arguments: Any) -> None:
+    """Do a part; where it fails, say how in the report, and let the others have their turn."""
     try:
         measure(report, *arguments)
     except Exception as error:
         trace = "".join(traceback.format_exception(error))
         report.add(part, {"error": str(error), "traceback": trace[-4000:]})
-        return False
-    return True
 
 
 def describe_device(device: str) -> dict[str, Any]:
-    """The GPU, and how long it takes to compile the kernels and start a first engine.
-
-    The CPU's first, which are no concern here, so that no later part has to wait for them.
-    """
-    quiet_warp()
+    """The GPU, and how long it takes to compile the kernels and start a first engine."""
     facts: dict[str, Any] = {"name": wp.get_device(device).name}
     if device != "cpu":
         facts["memory_bytes"] = torch.cuda.mem_get_info(device)[1]
@@ -474,7 +542,6 @@ def describe_device(device: str) -> dict[str, Any]:
         facts["cuda_driver"] = wp.get_cuda_driver_version()
         facts["cuda_toolkit"] = wp.get_cuda_toolkit_version()
         facts["torch_cuda"] = torch.version.cuda
-    WarpEngine(WALKER_ID, 1, 0).close()
     started = time.perf_counter()
     with closing(WarpEngine(WALKER_ID, 1, 0, device=device)) as engine:
         engine.reset()
@@ -482,33 +549,43 @@ def describe_device(device: str) -> dict[str, Any]:
     return facts
 
 
+def compile_for_cpu() -> subprocess.Popen[bytes]:
+    """Let another process compile the kernels for the CPU."""
+    code = f"from bipedal.engines.warp import WarpEngine; WarpEngine({WALKER_ID!r}, 1, 0)"
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
 def main() -> None:
     """Test, compare, measure and train."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dry-run", action="store_true", help="in small, on the CPU")
+    parser.add_argument("--seconds", type=float, help="for everything together")
     parser.add_argument("--out", type=Path, default=Path("results/gpu.json"))
     options = parser.parse_args()
     if not (options.dry_run or torch.cuda.is_available()):
         parser.error("there is no CUDA device that PyTorch can use: --dry-run needs none")
     sizes = DRY if options.dry_run else FULL
+    clock = Clock(options.seconds or sizes.limits["all"])
     torch.set_num_threads(1)
+    quiet_warp()
     facts = {"command": "python benchmarks/gpu.py", **describe_machine(), "finished": False}
     report = Report(options.out, facts)
     report.write()
-    clock = Clock(sizes.limits["all"])
+    compiling = compile_for_cpu()  # meanwhile
     report.contents["device"] = describe_device(sizes.device)
     report.write()
-    attempt(report, "tests", run_tests, sizes.limits["tests"])
-    attempt(report, "same_bits", compare_all, sizes)
     attempt(report, "speed", measure_all, sizes)
-    graphs = attempt(report, "phases", measure_all_phases, True, sizes)
-    attempt(report, "phases", measure_all_phases, False, sizes)
+    for seed in TUNING_SEEDS:
+        config = replace(WALKER, seed=seed)
+        attempt(report, "walker", measure_walker, config, sizes.limits["solved"], sizes)
+    compiling.wait()
+    attempt(report, "same_bits", compare_all, sizes)
+    attempt(report, "tests", run_tests, sizes.limits["tests"])
+    for graphs in (True, False):
+        attempt(report, "phases", measure_all_phases, graphs, sizes)
     attempt(report, "evaluation", measure_evaluation, sizes)
-    with recording(graphs):
-        for seed in TUNING_SEEDS:
-            config, limit = replace(WALKER, seed=seed), sizes.limits["solved"]
-            attempt(report, "walker", measure_training, "walker", config, limit, sizes)
-        attempt(report, "hardcore", measure_training, "hardcore", OBSTACLES, clock.left, sizes)
+    attempt(report, "hardcore", measure_hardcore, clock.left, sizes)
+    attempt(report, "speed", measure_cpu, sizes)
     report.contents["finished"] = True
     report.write()
 
