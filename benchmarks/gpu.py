@@ -58,7 +58,7 @@ from bipedal.files import atomic_write
 from bipedal.initial import new_policy
 from bipedal.learner import Learner
 from bipedal.ppo import Update
-from bipedal.presets import DEFAULT, HARDCORE, HARDCORE_CAREFUL, HARDCORE_POLISH
+from bipedal.presets import GPU, HARDCORE, HARDCORE_CAREFUL, HARDCORE_POLISH
 from bipedal.rollout import Collector
 from bipedal.trainer import Progress
 from bipedal.training_loop import train
@@ -90,22 +90,7 @@ begun is ended, so a part may take a little longer."""
 CURVE_SECONDS = 2.0
 """From one point of a learning curve to the next."""
 
-WALKER = replace(
-    DEFAULT,
-    total_timesteps=200_000_000,
-    num_envs=2048,
-    rollout_steps=32,
-    minibatch_size=8192,
-    epochs=6,
-    policy_learning_rate=1e-3,
-    critic_learning_rate=1e-3,
-    anneal_timesteps=10_000_000,
-    evaluation_interval=4,
-    evaluation_min_return=285.0,
-    final_episodes=0,
-)
-"""As many iterations and gradient steps as the preset needs, each with eight times its samples. An
-evaluation takes as long as twenty iterations, so it waits for a good training return."""
+WALKER = replace(GPU, final_episodes=0)
 BOLD = replace(
     HARDCORE,
     total_timesteps=2_000_000_000,

@@ -58,7 +58,7 @@ class TrainConfig:
     """All that decides a training run, apart from the machine."""
 
     preset: str = "default"
-    """Named defaults: default, record, hardcore, hardcore-careful, hardcore-polish,
+    """Named defaults: default, gpu, record, hardcore, hardcore-careful, hardcore-polish,
     hardcore-finetune or seed."""
     env_id: Annotated[str, Metavar("ID"), one_of(ENV_IDS)] = "BipedalWalker-v3"
     """BipedalWalker-v3 or BipedalWalkerHardcore-v3."""
@@ -77,7 +77,7 @@ class TrainConfig:
     final_episodes: Annotated[int, between(0, 100_000)] = 100
     """Fresh episodes that score the best model at the end; 0 for none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where networks and environments live. auto takes the CPU, because GPUs are not timed yet."""
+    """Where networks and environments live. auto takes a GPU for 2048 environments or more."""
 
     engine: Annotated[Literal["warp", "gymnasium"], Section("Environments")] = "warp"
     """What steps the environments. The batched engine, or Gymnasium's own environments, which play

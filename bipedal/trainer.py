@@ -54,7 +54,7 @@ class Trainer:
         self.config = config
         self.run_dir = run_dir
         self.models_dir = run_dir / "saved_models"
-        device = choose_device(config.device)
+        device = choose_device(config.device, config.num_envs)
         self.policy = initial_policy(config, self.models_dir).to(device)
         self.generator = torch.Generator(device).manual_seed(config.seed)
         self.iteration = 0

@@ -29,7 +29,7 @@ CONFIG = replace(TOY, device="cuda", num_envs=64, rollout_steps=33, minibatch_si
 
 @pytest.fixture
 def device() -> torch.device:
-    return choose_device("cuda")
+    return choose_device("cuda", 1)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import torch
 
 from bipedal.device import CPU, choose_device, short_memory_explained
 from bipedal.errors import RunFailedError, UserError
+from bipedal.presets import get_preset
 
 
 @pytest.fixture
@@ -29,18 +30,26 @@ def test_without_a_gpu_auto_is_the_cpu_and_says_nothing(
     said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("auto", said.append) == CPU
+    assert choose_device("auto", 64, said.append) == CPU
     assert said == []
 
 
 @pytest.mark.usefixtures("gpu")
-def test_with_a_gpu_auto_is_the_cpu_and_says_so_in_one_line(said: list[str]) -> None:
-    assert choose_device("auto", said.append) == CPU
+def test_a_few_environments_stay_on_the_cpu_and_auto_says_so_in_one_line(said: list[str]) -> None:
+    assert choose_device("auto", 64, said.append) == CPU
     (line,) = said
-    assert "trains on the CPU" in line and "--device cuda takes the Old Card" in line
+    assert "trains on the CPU" in line and "the Old Card, which --device cuda takes" in line
     assert "\n" not in line
-    assert choose_device("cpu", said.append) == CPU
+    assert choose_device("cpu", 4096, said.append) == CPU
     assert len(said) == 1
+
+
+def test_many_environments_go_to_the_gpu(gpu: pytest.MonkeyPatch, said: list[str]) -> None:
+    gpu.setattr(torch, "ones", lambda *_, **__: torch.zeros(2))
+    many = get_preset("gpu").num_envs
+    assert choose_device("auto", many, said.append) == torch.device("cuda", 0)
+    assert said == ["--device auto trains on the Old Card"]
+    assert choose_device("auto", many - 1, said.append) == CPU
 
 
 @pytest.mark.parametrize(
@@ -50,7 +59,7 @@ def test_no_gpu_at_all(cuda: str | None, why: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch.version, "cuda", cuda)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match=f"no GPU that PyTorch can use here.*{why}"):
-        choose_device("cuda")
+        choose_device("cuda", 1)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +83,7 @@ def test_a_gpu_that_cannot_do_a_sum(error: str, words: str, gpu: pytest.MonkeyPa
 
     gpu.setattr(torch, "ones", fail)
     with pytest.raises(UserError, match=f"^--device cuda: {words}.*choose --device cpu$"):
-        choose_device("cuda")
+        choose_device("cuda", 1)
 
 
 @pytest.mark.parametrize(
