@@ -323,7 +323,7 @@ class ScriptedEvaluator:
     gain = 1.0
     asked: ClassVar[list[str]]
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, device: torch.device) -> None:
         self.asked.clear()
 
     def evaluate(self, policy: Policy) -> Result:
