@@ -9,15 +9,19 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from bipedal.tables import AppendingTable
+from bipedal.trackers import Tracker
 
 Row = Mapping[str, float | int | str]
 
 
 class RunLog:
-    """The two tables of a run and its TensorBoard events."""
+    """The two tables of a run, its TensorBoard events, and a tracker if there is one."""
 
-    def __init__(self, run_dir: Path, *, iteration: int, timesteps: int) -> None:
+    def __init__(
+        self, run_dir: Path, *, iteration: int, timesteps: int, tracker: Tracker | None = None
+    ) -> None:
         """Open in `run_dir` to go on after `iteration` (0 for a new run)."""
+        self._tracker = tracker
         self.metrics = AppendingTable(run_dir / "metrics.csv", keep_iterations=iteration)
         self.evaluations = AppendingTable(run_dir / "evaluations.csv", keep_iterations=iteration)
         self._writer = SummaryWriter(
@@ -36,9 +40,15 @@ class RunLog:
 
     def _scalars(self, row: Row, prefix: str) -> None:
         step = int(row["timesteps"])
-        for name, value in row.items():
-            if name not in ("iteration", "timesteps") and isinstance(value, int | float):
-                self._writer.add_scalar(prefix + name, value, step)
+        values = {
+            prefix + name: value
+            for name, value in row.items()
+            if name not in ("iteration", "timesteps") and isinstance(value, int | float)
+        }
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+        if self._tracker is not None:
+            self._tracker.log(values, step)
 
     def flush(self) -> None:
         """Write everything out; the tables so that a power cut takes none of their rows."""

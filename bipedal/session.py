@@ -23,6 +23,7 @@ from bipedal.presets import next_preset
 from bipedal.processes import HANGUP, interrupt_once, keep_freed_memory
 from bipedal.progress import TrainingDisplay, say, track_items
 from bipedal.seeds import FINAL_SEED
+from bipedal.trackers import TrackerName
 from bipedal.training_loop import train
 
 RUNS = Path("runs")
@@ -116,14 +117,19 @@ class StopRequest:
             self._at_once = False
 
 
-def train_and_score(config: TrainConfig, run_dir: Path, *, resume: bool) -> None:
+def train_and_score(
+    config: TrainConfig, run_dir: Path, *, resume: bool, log_to: TrackerName | None = None
+) -> None:
     """Train while showing progress; at the end score the best model on fresh episodes."""
     keep_freed_memory()
     stop = StopRequest()
     start = None if resume else config.init_from
     with stop.listening():
         with TrainingDisplay(start) as display:
-            outcome = train(config, run_dir, resume=resume, on_iteration=display, should_stop=stop)
+            outcome = train(
+                config, run_dir, resume=resume, on_iteration=display, should_stop=stop,
+                log_to=log_to,
+            )  # fmt: skip
         if not outcome.finished:
             say(
                 f"stopped at {outcome.timesteps:,} timesteps; "

@@ -32,6 +32,7 @@ from bipedal.run_directory import (
     make_run_dir,
     prepare_run,
 )
+from bipedal.trackers import Tracker, TrackerName, import_tracker
 from bipedal.trainer import Progress, Trainer
 
 SAVE_SECONDS = 15.0
@@ -58,10 +59,12 @@ def train(
     resume: bool = False,
     on_iteration: Callable[[Progress], None] = lambda progress: None,
     should_stop: Callable[[], bool] = lambda: False,
+    log_to: TrackerName | None = None,
 ) -> Outcome:
     """Train until the environment is solved or `config.total_timesteps` are done.
 
-    `should_stop()`, asked at each iteration's end, may stop it before.
+    `should_stop()`, asked at each iteration's end, may stop it before. With `log_to` an experiment
+    tracker gets what the run's tables get.
 
     A new run needs a directory without one (`UserError` otherwise); with `resume` it
     goes on from the last saved state. Raises `RunFailedError` if the job cannot go on: a
@@ -69,6 +72,8 @@ def train(
     """
     check_start(config)
     check_run_name(run_dir)
+    if log_to is not None:
+        import_tracker(log_to)
     if not resume:
         config = with_real_sizes(config)
         config.validate()
@@ -80,7 +85,10 @@ def train(
             continue_run(run_dir, config)
         else:
             prepare_run(run_dir, config)
+        tracker = None
         try:
+            if log_to is not None:
+                tracker = stack.enter_context(closing(Tracker(log_to, run_dir, config)))
             trainer = Trainer(config, run_dir)
         except BaseException:
             if not resume:
@@ -91,7 +99,12 @@ def train(
             if resume:
                 restore_run(trainer)
             with _writing_to(run_dir):
-                log = RunLog(run_dir, iteration=trainer.iteration, timesteps=trainer.timesteps)
+                log = RunLog(
+                    run_dir,
+                    iteration=trainer.iteration,
+                    timesteps=trainer.timesteps,
+                    tracker=tracker,
+                )
             stack.enter_context(closing(log))
             return _loop(trainer, log, on_iteration, should_stop)
         except ppo.NonFiniteLossError as error:

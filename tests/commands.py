@@ -24,9 +24,11 @@ C_COMPILER = ["cc"] if shutil.which("cc") else [sys.executable, "-m", "ziglang",
 class Trained(Exception):  # noqa: N818
     """Instead of training."""
 
-    def __init__(self, config: TrainConfig, run_dir: Path, resume: bool) -> None:
+    def __init__(
+        self, config: TrainConfig, run_dir: Path, resume: bool, log_to: str | None
+    ) -> None:
         super().__init__()
-        self.config, self.run_dir, self.resume = config, run_dir, resume
+        self.config, self.run_dir, self.resume, self.log_to = config, run_dir, resume, log_to
 
 
 def asked(*arguments: str) -> Trained:

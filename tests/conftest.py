@@ -190,8 +190,10 @@ def forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands parse as ever, but ``train`` only says what it would do."""
 
-    def pretend(config: TrainConfig, run_dir: Path, *, resume: bool) -> None:
-        raise Trained(config, run_dir, resume)
+    def pretend(
+        config: TrainConfig, run_dir: Path, *, resume: bool, log_to: str | None = None
+    ) -> None:
+        raise Trained(config, run_dir, resume, log_to)
 
     monkeypatch.setattr(session, "train_and_score", pretend)
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from bipedal import options
 from bipedal.commands.arguments import parse
@@ -32,6 +32,8 @@ class TrainArguments:
     """Print such a file with all values, and do not train."""
     quiet: bool = False
     """Show no progress, only what goes wrong."""
+    log_to: Literal["wandb", "trackio"] | None = None
+    """Also send the run's figures to this experiment tracker. Its package must be installed."""
 
 
 def train(arguments: Sequence[str]) -> None:
@@ -61,7 +63,7 @@ def train(arguments: Sequence[str]) -> None:
         check_start(config)
         run_dir = args.run_dir or new_run_dir(config)
     with only_errors() if args.quiet else contextlib.nullcontext():
-        train_and_score(config, run_dir, resume=args.resume)
+        train_and_score(config, run_dir, resume=args.resume, log_to=args.log_to)
 
 
 def _preset(given: Mapping[str, Any]) -> TrainConfig:

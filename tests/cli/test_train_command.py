@@ -223,3 +223,9 @@ def test_a_quiet_training_says_nothing(capsys: Captured, tmp_path: Path) -> None
     )
     assert cli.main(["train", "--run-dir", str(tmp_path / "loud"), *options]) == 0
     assert "next: " in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_training")
+def test_a_tracker_is_passed_on() -> None:
+    assert asked("--log-to", "trackio").log_to == "trackio"
+    assert asked().log_to is None
