@@ -109,7 +109,7 @@ GPU = dataclasses.replace(
 eight times its samples.
 
 An evaluation takes as long as twenty iterations there, so it waits for a good return in training.
-On an H200 tuning seed 0 was solved in 17 seconds (docs/gpu.md).
+On an H200 three tuning seeds had a training return of about 300 after nine seconds (docs/gpu.md).
 """
 
 HARDCORE_FINETUNE = dataclasses.replace(
