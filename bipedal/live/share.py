@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -78,10 +79,12 @@ def render_page(
     seed: int,
     progress: Progress = lambda items, total: items,
     revision: str | None = None,
+    compact: bool = False,
 ) -> str:
     """The text of such a page.
 
-    With a `revision` of the models it asks its server for later ones; see `bipedal.live.watch`.
+    With a `revision` of the models it asks its server for later ones; see `bipedal.live.watch`. A
+    `compact` page shows the robots and little else: it stands in a frame of another page.
     """
     if not 1 <= len(models) <= MAX_MODELS:
         raise UserError(f"a page shows 1 to {MAX_MODELS} models, not {len(models)}")
@@ -105,11 +108,21 @@ def render_page(
         seed=seed,
         version=__version__,
         variables=css_variables(),
+        kind="compact" if compact else "whole",
         connect="" if revision is None else "; connect-src 'self'",
         data=embed_json(data),
         script=Markup(bundle_scripts()),
     )
     return page
+
+
+def script_hash(page: str) -> str:
+    """What a page that holds `page` in a frame must allow in its Content-Security-Policy.
+
+    A frame inherits it.
+    """
+    (script,) = re.findall(r'<script type="module">(.*?)</script>', page, flags=re.S)
+    return f"'sha256-{_base64(hashlib.sha256(script.encode()).digest())}'"
 
 
 def shown_name(name: str) -> str:

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from bipedal.evaluation.gait import Gait, analyse
 from bipedal.evaluation.trajectory import Trajectory
+from bipedal.live.share import script_hash
 from bipedal.physics.constants import TIMESTEP
 from bipedal.report.data import Run, last, points
 from bipedal.report.figures import gait_colour
@@ -54,6 +55,8 @@ class Walk:
     trajectory: Trajectory
     video: bytes
     """.mp4; empty where there is none."""
+    live: str
+    """Page in which the model walks, of `bipedal.live.share`."""
     run_dir: Path
     """Where the model is, as the user named it."""
 
@@ -75,6 +78,7 @@ def make_page(run: Run, drawings: Mapping[str, Markup], walk: Walk | None, missi
     """
     return _template().render(
         variables=css_variables(),
+        allowed="" if walk is None else _allowed(walk.live),
         name=run.name,
         subtitle=_subtitle(run),
         start=_start(run),
@@ -85,6 +89,11 @@ def make_page(run: Run, drawings: Mapping[str, Markup], walk: Walk | None, missi
         missing=missing,
         settings=_settings(run),
     )
+
+
+def _allowed(live: str) -> Markup:
+    """What the page's Content-Security-Policy allows for the frame in it, and nothing else."""
+    return Markup(f"; img-src data:; script-src {script_hash(live)} 'wasm-unsafe-eval'")
 
 
 @functools.cache
@@ -192,6 +201,7 @@ def _describe(walk: Walk) -> dict[str, Any]:
     distance = trajectory.hull_position[-1, 0] - trajectory.start_x
     return {
         "video": base64.b64encode(walk.video).decode("ascii"),
+        "live": walk.live,
         "gait": str(gait.gait_class),
         "colour": gait_colour(gait.gait_class),
         "caption": f"Best model, greedy, seed {walk.seed}: return {trajectory.rewards.sum():.1f}, "

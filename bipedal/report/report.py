@@ -17,6 +17,7 @@ from bipedal.checkpoint import load_model
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.episode import run_episode
 from bipedal.files import atomic_write, exists, reason
+from bipedal.live.share import render_page
 from bipedal.report.data import Run, read_run
 from bipedal.report.figures import plan_figures
 from bipedal.report.page import Walk, make_page
@@ -84,12 +85,14 @@ def _play_best_model(run_dir: Path, run: Run, progress: ShowProgress) -> tuple[W
         env_id = str(policy.info.get("env_id") or run.settings.get("env_id"))
         video = run_dir / "videos" / "best_model.mp4"
         filming = functools.partial(progress, "filming the best model")
+        preparing = functools.partial(progress, "preparing the live page")
+        live = render_page([(run.name, policy)], seed=SEED, progress=preparing, compact=True)
         try:
             recorded = record_episode(policy, env_id, SEED, video, progress=filming)
-            return Walk(SEED, recorded.trajectory, video.read_bytes(), run_dir), ""
+            return Walk(SEED, recorded.trajectory, video.read_bytes(), live, run_dir), ""
         except (UserError, RunFailedError, OSError) as error:
             trajectory = run_episode(policy, env_id, SEED).trajectory
             assert trajectory is not None
-            return Walk(SEED, trajectory, b"", run_dir), f"There is no video: {error}."
+            return Walk(SEED, trajectory, b"", live, run_dir), f"There is no video: {error}."
     except (UserError, RunFailedError) as error:
         return None, f"The best model could not be shown: {error}"

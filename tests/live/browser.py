@@ -142,6 +142,7 @@ def open_browser() -> Iterator[Browser]:
     process = subprocess.Popen(
         [
             *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu"),
+            "--disable-features=IsolateSandboxedIframes",  # so that a test can look into them
             *("--remote-debugging-pipe", "--window-size=1000,900", "about:blank"),
         ],
         preexec_fn=connect,

@@ -71,6 +71,28 @@ def test_tools_change_the_world_and_the_page_says_so(
     assert opened.complaints == []
 
 
+def test_two_fingers_zoom_and_push_nothing(opened: Browser) -> None:
+    picture = "document.getElementById('canvas').toDataURL()"
+    box = "document.getElementById('canvas').getBoundingClientRect()"
+    left, top, width = (
+        float(opened.evaluate(f"{box}.{side}")) for side in ("left", "top", "width")
+    )
+    before = opened.evaluate(picture)
+    for kind, apart in (("Start", 0.1), ("Move", 0.15), ("Move", 0.2), ("End", None)):
+        shares = [] if apart is None else [0.35 - apart, 0.35 + apart]
+        points = [
+            {"x": left + share * width, "y": top + 0.3 * width, "id": number}
+            for number, share in enumerate(shares)
+        ]
+        opened.call("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=points)
+    assert world(opened) == "ordinary"
+    assert opened.evaluate(picture) != before
+    click(opened, "#tools input[value=ball]")
+    drag(opened, (0.8, 0.6), (0.9, 0.6))
+    assert world(opened) == "disturbed"
+    assert opened.complaints == []
+
+
 def test_ground_under_a_robot_is_refused_with_a_sentence(opened: Browser) -> None:
     click(opened, "#tools input[value=draw]")
     drag(opened, (0.3, 0.5), (0.32, 0.5))

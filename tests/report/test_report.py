@@ -23,6 +23,7 @@ import torch
 from bipedal.checkpoint import save_model
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.episode import run_episode
+from bipedal.live.share import script_hash
 from bipedal.networks import Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
 from bipedal.policy import Policy
@@ -189,14 +190,18 @@ def test_report_needs_nothing_from_outside(full_run: tuple[Path, Policy, str]) -
     page = Page(text)
     assert "http:" not in text and "https:" not in text
     assert all(address.startswith(("data:", "#")) for address in page.addresses)
-    assert not {"link", "script", "iframe", "image", "object"} & set(page.tags)
+    assert not {"link", "script", "image", "object"} & set(page.tags)
     assert "@import" not in text
     policies = [
         attributes["content"]
         for tag, attributes in page.attributes
         if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
     ]
-    assert policies == ["default-src 'none'; style-src 'unsafe-inline'; media-src data:"]
+    (frame,) = (attributes for tag, attributes in page.attributes if tag == "iframe")
+    assert frame["sandbox"] == "allow-scripts"
+    assert frame["srcdoc"] is not None
+    own = "default-src 'none'; style-src 'unsafe-inline'; media-src data:; img-src data:"
+    assert policies == [f"{own}; script-src {script_hash(frame['srcdoc'])} 'wasm-unsafe-eval'"]
     assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", text))
 
 

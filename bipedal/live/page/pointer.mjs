@@ -34,6 +34,8 @@ export class Pointer {
     this._view = stage.view;
     /** A drag in the making: where it began, where the pointer is, whom it holds. */
     this._drag = undefined;
+    /** The latest events of the fingers or buttons that are down, by their pointer. */
+    this._down = new Map();
     /** Where the pointer is, in the world, without a button; undefined elsewhere. */
     this._hover = undefined;
     stage.drawTool = (view) => this._draw(view);
@@ -53,23 +55,45 @@ export class Pointer {
 
   _listen(canvas) {
     canvas.onpointerdown = (event) => {
-      if (this._drag !== undefined) return;
       canvas.setPointerCapture(event.pointerId);
-      const at = this._view.toWorld(event);
-      this._drag = { from: at, to: at, id: event.pointerId, runner: this._grab(at) };
-      element("hint").textContent = "";
-      if (this._tool === "draw") this._drawGround(at, at);
+      this._down.set(event.pointerId, event);
+      this._drag = undefined; // a second finger ends what the first one did: the two zoom
+      if (this._down.size === 1) this._begin(event);
     };
     canvas.onpointermove = (event) => {
       this._hover = this._view.toWorld(event);
       if (this._drag?.id === event.pointerId) this._dragTo(this._hover, event);
+      if (this._down.size === 2 && this._down.has(event.pointerId)) this._pinch(event);
     };
     canvas.onpointerup = (event) => {
+      this._down.delete(event.pointerId);
       if (this._drag?.id === event.pointerId) this._letGo();
     };
-    canvas.onpointercancel = () => (this._drag = undefined);
+    canvas.onpointercancel = (event) => {
+      this._down.delete(event.pointerId);
+      this._drag = undefined;
+    };
     canvas.onpointerleave = () => (this._hover = undefined);
     canvas.addEventListener("wheel", (event) => this._wheel(event), { passive: false });
+  }
+
+  _begin(event) {
+    const at = this._view.toWorld(event);
+    this._drag = { from: at, to: at, id: event.pointerId, runner: this._grab(at) };
+    element("hint").textContent = "";
+    if (this._tool === "draw") this._drawGround(at, at);
+  }
+
+  /** Zoom as two fingers move apart, about the point between them. */
+  _pinch(event) {
+    const apart = () => {
+      const [a, b] = this._down.values();
+      return Math.max(Math.hypot(a.offsetX - b.offsetX, a.offsetY - b.offsetY), 1);
+    };
+    const before = apart();
+    this._down.set(event.pointerId, event);
+    const [a, b] = this._down.values();
+    this._view.zoom(apart() / before, (a.offsetX + b.offsetX) / 2);
   }
 
   _wheel(event) {
