@@ -31,7 +31,7 @@ from bipedal.networks import one_thread_an_operation
 from bipedal.physics.constants import GRAVITY, LEG_LENGTH, TIMESTEP
 from bipedal.physics.terrain import HARDCORE
 from bipedal.policy import Policy
-from bipedal.report.style import css_variables
+from bipedal.style import css_variables
 from bipedal.walker import ENV_IDS, HARDCORE_ID
 
 PAGE = Path(__file__).parent / "page"

@@ -14,7 +14,13 @@ import numpy as np
 
 from bipedal.physics.constants import TIMESTEP
 from bipedal.report.data import Run, points
-from bipedal.report.style import (
+from bipedal.report.training_curves import (
+    CHARTS,
+    draw_columns,
+    draw_learning_curve,
+    draw_obstacles,
+)
+from bipedal.style import (
     BLUE,
     GREEN,
     GRID,
@@ -29,12 +35,6 @@ from bipedal.report.style import (
     legend,
     line,
     panels,
-)
-from bipedal.report.training_curves import (
-    CHARTS,
-    draw_columns,
-    draw_learning_curve,
-    draw_obstacles,
 )
 from bipedal.tables import Columns
 

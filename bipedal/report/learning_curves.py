@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bipedal.report.style import curve
+from bipedal.style import curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -21,8 +21,8 @@ from bipedal.live.share import script_hash
 from bipedal.physics.constants import TIMESTEP
 from bipedal.report.data import Run, last, points
 from bipedal.report.figures import gait_colour
-from bipedal.report.style import css_variables
 from bipedal.report.training_curves import CHARTS
+from bipedal.style import css_variables
 
 GAIT_ROWS: dict[str, tuple[str, str]] = {
     "speed": ("Speed", "m/s"),

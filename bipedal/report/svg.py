@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from bipedal.report.style import GRID, INK, MUTED
+from bipedal.style import GRID, INK, MUTED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,7 +13,7 @@ import numpy as np
 from bipedal.evaluation.obstacles import Kind
 from bipedal.report.data import points
 from bipedal.report.learning_curves import Curve, plot_returns
-from bipedal.report.style import (
+from bipedal.style import (
     BLUE,
     CARD,
     EVALUATIONS,

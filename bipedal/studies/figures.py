@@ -10,9 +10,9 @@ import numpy as np
 from bipedal.evaluation.score import interquartile_mean
 from bipedal.report.figures import GAIT_COLOURS
 from bipedal.report.learning_curves import Curve, plot_returns
-from bipedal.report.style import MIDDLE, SEED, SEED_OF_MANY, SOLVED_BY_SEEDS
 from bipedal.studies.study import Row, Study
 from bipedal.studies.summary import estimate, values_of
+from bipedal.style import MIDDLE, SEED, SEED_OF_MANY, SOLVED_BY_SEEDS
 from bipedal.walker import REWARD_THRESHOLD
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from test_race import EVERYTHING
 
 from bipedal.checkpoint import load_model, resolve_model_path, statistics_path
 from bipedal.live.share import PAGE, describe_policy
-from bipedal.report.style import DARK, LIGHT
+from bipedal.style import DARK, LIGHT
 
 pytest_plugins = ["pages"]
 pytestmark = needs_chromium

@@ -7,10 +7,11 @@ import re
 import numpy as np
 import pytest
 
-from bipedal.report import figures, style
-from bipedal.report.style import DARK, INK, LIGHT, MUTED
+from bipedal import style
+from bipedal.report import figures
 from bipedal.report.svg import inline_svg
 from bipedal.report.training_curves import draw_learning_curve
+from bipedal.style import DARK, INK, LIGHT, MUTED
 
 SCHEMES = pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
 
