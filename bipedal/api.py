@@ -55,9 +55,9 @@ def load_model(model: str | Path) -> LoadedPolicy:
 
     Args:
         model: A `.pth` file with its `_stats.pkl` beside it, a run directory (its best model is
-            taken), or `"pretrained:walker"` or `"pretrained:hardcore"`. Also what `bipedal export`
-            writes (`.onnx`) and the files of Stable-Baselines3 (`.zip`), CleanRL
-            (`.cleanrl_model`) and Evolving Stable Strategies (`.json`).
+            taken), or `"pretrained:walker"`, `"pretrained:record"` or `"pretrained:hardcore"`.
+            Also what `bipedal export` writes (`.onnx`) and the files of Stable-Baselines3
+            (`.zip`), CleanRL (`.cleanrl_model`) and Evolving Stable Strategies (`.json`).
 
     Returns:
         A `Policy`, or for `.onnx` and the files of others a `ForeignPolicy`, which has the same

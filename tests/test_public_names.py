@@ -94,7 +94,7 @@ def test_a_function_is_scored_as_well() -> None:
 def test_wrong_arguments_raise_pythons_own_errors(walker: Policy, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere\.pth"):
         bipedal.load_model("nowhere.pth")
-    with pytest.raises(ValueError, match="known are hardcore, walker"):
+    with pytest.raises(ValueError, match="known are hardcore, record, walker"):
         bipedal.load_model("pretrained:runner")
     (tmp_path / "junk.pth").write_bytes(b"junk")
     (tmp_path / "junk_stats.pkl").write_bytes(b"junk")
