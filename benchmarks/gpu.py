@@ -36,7 +36,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -61,7 +60,7 @@ from bipedal.ppo import Update
 from bipedal.presets import GPU, HARDCORE, HARDCORE_CAREFUL, HARDCORE_POLISH
 from bipedal.rollout import Collector
 from bipedal.trainer import Progress
-from bipedal.training_loop import train
+from bipedal.training_loop import Outcome, train
 from bipedal.walker import ACTION_DIM, ENV_IDS, HARDCORE_ID, WALKER_ID
 
 POLICIES = {WALKER_ID: "pretrained:walker", HARDCORE_ID: "pretrained:hardcore"}
@@ -92,31 +91,22 @@ CURVE_SECONDS = 2.0
 """From one point of a learning curve to the next."""
 
 WALKER = replace(GPU, final_episodes=0)
-BOLD = replace(
-    HARDCORE,
-    total_timesteps=2_000_000_000,
-    num_envs=4096,
-    rollout_steps=32,
-    minibatch_size=16_384,
-    epochs=5,
-    policy_learning_rate=7e-4,
-    critic_learning_rate=7e-4,
-    best_by="training",
-    best_window=2000,
-    evaluation_interval=0,
-    final_episodes=0,
-)
-_ON_A_GPU = {
-    name: getattr(BOLD, name)
-    for name in (
-        "total_timesteps", "num_envs", "rollout_steps", "minibatch_size", "epochs", "best_by",
-        "best_window", "evaluation_interval", "final_episodes",
-    )
-}  # fmt: skip
+_MANY: dict[str, Any] = {
+    "total_timesteps": 2_000_000_000,
+    "num_envs": 4096,
+    "rollout_steps": 32,
+    "minibatch_size": 16_384,
+    "epochs": 5,
+    "best_by": "training",
+    "best_window": 2000,
+    "evaluation_interval": 0,
+    "final_episodes": 0,
+}
+BOLD = replace(HARDCORE, **_MANY, policy_learning_rate=7e-4, critic_learning_rate=7e-4)
 STAGES = (
     (BOLD, 0.3),
-    (replace(HARDCORE_CAREFUL, **_ON_A_GPU), 0.3),
-    (replace(HARDCORE_POLISH, **_ON_A_GPU), 0.4),
+    (replace(HARDCORE_CAREFUL, **_MANY), 0.3),
+    (replace(HARDCORE_POLISH, **_MANY), 0.4),
 )
 """The presets of Hardcore with the batches of a GPU, and their shares of the time. Which model is
 the best is a matter of training returns, because evaluations take time; so there is no gain."""
@@ -419,23 +409,38 @@ class Curve(list[tuple[float, int, float, float]]):
             self[-1] = point  # the last point is always the end
 
 
-def measure_walker(report: Report, config: TrainConfig, seconds: float, sizes: Sizes) -> None:
+class Training(NamedTuple):
+    """How a training ended."""
+
+    outcome: Outcome
+    seconds: float
+    """From its launch."""
+    curve: Curve
+
+
+def train_for(config: TrainConfig, run: Path, seconds: float) -> Training:
     """Train until it is solved, or for so many seconds; the time of the start counts too."""
-    config = replace(config, **sizes.training)
     clock, started, curve = Clock(seconds), time.perf_counter(), Curve()
+    outcome = train(config, run, on_iteration=curve.note, should_stop=lambda: not clock.left)
+    return Training(outcome, time.perf_counter() - started, curve)
+
+
+def measure_walker(report: Report, config: TrainConfig, seconds: float, sizes: Sizes) -> None:
+    """Train for so many seconds at most, and score what was solved."""
+    config = replace(config, **sizes.training)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        outcome = train(config, run, on_iteration=curve.note, should_stop=partial(is_over, clock))
+        trained = train_for(config, run, seconds)
         figures = {
             "env_id": config.env_id,
             "seed": config.seed,
-            "solved": outcome.solved,
-            "seconds": round(time.perf_counter() - started, 2),
-            "training_seconds": round(outcome.elapsed, 2),
-            "timesteps": outcome.timesteps,
-            "curve": curve,
+            "solved": trained.outcome.solved,
+            "seconds": round(trained.seconds, 2),
+            "training_seconds": round(trained.outcome.elapsed, 2),
+            "timesteps": trained.outcome.timesteps,
+            "curve": trained.curve,
         }
-        if outcome.solved:
+        if trained.outcome.solved:
             figures["score"] = score(best_model(run), config.env_id, sizes)
     report.add("walker", figures)
 
@@ -450,40 +455,36 @@ def measure_hardcore(report: Report, seconds: float, sizes: Sizes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for stage, share in STAGES:
             time_left, run = share * seconds, Path(folder) / stage.preset
-            config = replace(stage, **sizes.training, anneal_timesteps=stage.total_timesteps)
-            if model is not None:
-                config = replace(config, init_from=str(model))
-            if stage.learning_rate_schedule == "linear":
-                config = replace(config, anneal_timesteps=max(1, round(speed * time_left)))
-            clock, curve, started = Clock(time_left), Curve(), time.perf_counter()
-            outcome = train(
-                config, run, on_iteration=curve.note, should_stop=partial(is_over, clock)
+            anneals = stage.learning_rate_schedule == "linear"
+            config = replace(
+                stage,
+                **sizes.training,
+                init_from=None if model is None else str(model),
+                anneal_timesteps=(
+                    max(1, round(speed * time_left)) if anneals else stage.total_timesteps
+                ),
             )
-            spent = time.perf_counter() - started
-            speed = outcome.timesteps / spent
+            trained = train_for(config, run, time_left)
+            speed = trained.outcome.timesteps / trained.seconds
             model = best_model(run)
             figures = {
                 "stage": stage.preset,
-                "seconds": round(spent, 2),
-                "timesteps": outcome.timesteps,
-                "curve": curve,
+                "seconds": round(trained.seconds, 2),
+                "timesteps": trained.outcome.timesteps,
+                "curve": trained.curve,
             }
             report.add("hardcore", figures)
         assert model is not None
         report.add("hardcore", {"score": score(model, HARDCORE_ID, sizes)})
 
 
-def is_over(clock: Clock) -> bool:
-    """Whether no time is left."""
-    return not clock.left
-
-
 def best_model(run: Path) -> Path:
     """The model that a run leaves, or the last one where it was stopped before any was the best."""
     models = run / "saved_models"
-    checkpoints = sorted(models.glob("checkpoint_*.pth"), key=lambda path: path.stat().st_mtime)
     best = models / "best_model.pth"
-    return best if best.exists() else checkpoints[-1]
+    if best.exists():
+        return best
+    return max(models.glob("checkpoint_*.pth"), key=lambda path: path.stat().st_mtime)
 
 
 def score(model: Path, env_id: str, sizes: Sizes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from bipedal import options
 from bipedal.commands.arguments import parse
@@ -16,6 +16,7 @@ from bipedal.config import TrainConfig
 from bipedal.config_file import config_text, read_config_file
 from bipedal.fields import Metavar, Positional, Section
 from bipedal.presets import check_start, get_preset
+from bipedal.trackers import TrackerName
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class TrainArguments:
     """Print such a file with all values, and do not train."""
     quiet: bool = False
     """Show no progress, only what goes wrong."""
-    log_to: Literal["wandb", "trackio"] | None = None
+    log_to: TrackerName | None = None
     """Also send the run's figures to this experiment tracker. Its package must be installed."""
 
 
