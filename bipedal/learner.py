@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from bipedal import ppo, schedules
+from bipedal.adam import Adam
 from bipedal.capture import Captured
 from bipedal.config import TrainConfig
 from bipedal.curriculum import Curriculum
@@ -49,7 +50,7 @@ class Learner:
         self.policy = policy
         self.generator = generator
         self.actor_optimizer, self.critic_optimizer = (
-            _make_adam(flatten_parameters(module), rate, config.adam_epsilon)
+            Adam(flatten_parameters(module), rate, config.adam_epsilon)
             for module, rate in (
                 (policy.actor, config.policy_learning_rate),
                 (policy.critic, config.critic_learning_rate),
@@ -127,8 +128,8 @@ class Learner:
         """Set what changes from iteration to iteration."""
         config, actor = self.config, self.policy.actor
         values = schedules.hyperparameters(config, timesteps)
-        self.actor_optimizer.param_groups[0]["lr"].fill_(values.policy_learning_rate)
-        self.critic_optimizer.param_groups[0]["lr"].fill_(values.critic_learning_rate)
+        self.actor_optimizer.set_rate(values.policy_learning_rate)
+        self.critic_optimizer.set_rate(values.critic_learning_rate)
         self.collector.reward_scaler.gamma.fill_(values.gamma)
         self.collector.shaping.torque_share = values.torque_share
         actor.std_bounds = (config.std_min, values.std_max)
@@ -180,8 +181,8 @@ class Learner:
     def state(self) -> dict[str, Any]:
         """What an exact resume needs beside the networks and the generator."""
         return {
-            "actor_optimizer": _adam_state(self.actor_optimizer),
-            "critic_optimizer": _adam_state(self.critic_optimizer),
+            "actor_optimizer": self.actor_optimizer.state(),
+            "critic_optimizer": self.critic_optimizer.state(),
             "collector": self.collector.state(),
             "curriculum": None if self.curriculum is None else self.curriculum.state(),
             "replay": None if self.replay is None else self.replay.state(),
@@ -189,8 +190,8 @@ class Learner:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to a saved state."""
-        _restore_adam(self.actor_optimizer, state["actor_optimizer"])
-        _restore_adam(self.critic_optimizer, state["critic_optimizer"])
+        self.actor_optimizer.restore(state["actor_optimizer"])
+        self.critic_optimizer.restore(state["critic_optimizer"])
         self.collector.restore(state["collector"])
         if self.curriculum is not None:
             self.curriculum.restore(state["curriculum"])
@@ -200,46 +201,6 @@ class Learner:
     def close(self) -> None:
         """End the environments' threads and processes."""
         self.engine.close()
-
-
-def _make_adam(parameter: nn.Parameter, rate: float, epsilon: float) -> torch.optim.Adam:
-    """Make the optimiser of a network; its learning rate is a tensor, which a graph reads anew.
-
-    The fused step takes a rate of float64 on a CPU, and of float32 on CUDA.
-    """
-    on_cuda = parameter.is_cuda
-    dtype = torch.float32 if on_cuda else torch.float64
-    lr = torch.tensor(rate, dtype=dtype, device=parameter.device)
-    return torch.optim.Adam([parameter], lr=lr, eps=epsilon, fused=True, capturable=on_cuda)
-
-
-def _adam_state(optimizer: torch.optim.Adam) -> dict[str, Any]:
-    """State of an optimiser, the learning rate as a number, as files have always held it."""
-    state = optimizer.state_dict()
-    groups = [{**group, "lr": float(group["lr"])} for group in state["param_groups"]]
-    return {**state, "param_groups": groups}
-
-
-def _restore_adam(optimizer: torch.optim.Adam, saved: Mapping[str, Any]) -> None:
-    """Take the moments of an optimiser's one parameter, and its learning rate.
-
-    Its other settings are the configuration's. Raises `ValueError` for tensors of another shape or
-    dtype: the fused step trusts them.
-    """
-    rate = saved["param_groups"][0]["lr"]
-    if type(rate) is not float or not 0.0 <= rate <= 1.0:
-        raise ValueError("no learning rate")
-    optimizer.param_groups[0]["lr"].fill_(rate)
-    if not saved["state"]:  # before the first step
-        return
-    (parameter,) = optimizer.param_groups[0]["params"]
-    moments = {name: saved["state"][0][name] for name in ("step", "exp_avg", "exp_avg_sq")}
-    for name, tensor in moments.items():
-        like = torch.zeros(()) if name == "step" else parameter
-        if (tensor.shape, tensor.dtype) != (like.shape, like.dtype):
-            raise ValueError(f"{name} of another parameter")
-    settings = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": {0: moments}, "param_groups": settings})
 
 
 def _reward_scaler(config: TrainConfig, policy: Policy) -> RewardScaler:

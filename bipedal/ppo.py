@@ -21,9 +21,10 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bipedal import capture
+from bipedal.adam import Adam
 from bipedal.capture import Captured
 from bipedal.networks import Actor, Critic, gaussian_entropy, gaussian_log_prob
 
@@ -157,18 +158,16 @@ def minibatches(size: int, minibatch_size: int, generator: torch.Generator) -> l
     return list(order.tensor_split(cuts))
 
 
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor, limit: float) -> Tensor:
-    """One gradient step with the global norm clipped to `limit`; returns the norm.
+def _step(optimizer: Adam, loss: Tensor, limit: float) -> Tensor:
+    """One gradient step with the norm clipped to `limit`; returns the norm before.
 
     A gradient that is not finite counts as zero: the caller is told by the norm.
     """
-    optimizer.zero_grad(set_to_none=False)  # in place: the gradient is one vector, see networks.py
+    gradient = optimizer.gradient.zero_()
     loss.backward()
-    parameters = optimizer.param_groups[0]["params"]
-    norm: Tensor = nn.utils.clip_grad_norm_(parameters, limit)
-    broken = ~torch.isfinite(norm)
-    for parameter in parameters:
-        parameter.grad.masked_fill_(broken, 0.0)
+    norm: Tensor = torch.linalg.vector_norm(gradient)
+    gradient.mul_((limit / (norm + 1e-6)).clamp_(max=1.0))
+    gradient.masked_fill_(~torch.isfinite(norm), 0.0)
     optimizer.step()
     return norm
 
@@ -186,7 +185,7 @@ class PolicyStep(NamedTuple):
 
 def policy_step(
     actor: Actor,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     batch: Batch,
     settings: UpdateSettings,
     index: Tensor,
@@ -212,7 +211,7 @@ def policy_step(
 
 def value_step(
     critic: Critic,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     batch: Batch,
     settings: UpdateSettings,
     index: Tensor,
@@ -293,8 +292,8 @@ class Update:
         self,
         actor: Actor,
         critic: Critic,
-        actor_optimizer: torch.optim.Optimizer,
-        critic_optimizer: torch.optim.Optimizer,
+        actor_optimizer: Adam,
+        critic_optimizer: Adam,
         batch: Batch,
         settings: UpdateSettings,
     ) -> None:

@@ -41,7 +41,7 @@ def restore_run(trainer: Trainer) -> None:
         raise UserError(f"{path} does not fit this run's configuration") from None
 
 
-CHECKED_BY_THEIR_OWNERS = ("engine", "actor_optimizer", "critic_optimizer", "falls", "generator")
+CHECKED_BY_THEIR_OWNERS = ("engine", "falls", "generator")
 """Parts of a state whose shape depends on how far a run has come, or on its device."""
 
 

@@ -17,10 +17,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bipedal import capture, ppo, training_loop
+from bipedal.adam import Adam
 from bipedal.capture import Captured
 from bipedal.config import TrainConfig
 from bipedal.device import CPU
 from bipedal.initial import new_policy
+from bipedal.networks import flatten_parameters
 from bipedal.normalizer import RewardScaler
 from bipedal.rollout import Collector
 from bipedal.shaping import Shaping
@@ -196,8 +198,6 @@ def test_what_is_recorded_stays_on_one_device(frames: int) -> None:
         index = torch.zeros(8, dtype=torch.int64, device=ELSEWHERE)
         settings = ppo.UpdateSettings(2, 8, 0.2, 0.01, 0.5)
         for module, step in ((policy.actor, ppo.policy_step), (policy.critic, ppo.value_step)):
-            optimizer = torch.optim.SGD(module.parameters(), lr=0.1)  # no fused Adam there
-            for parameter in module.parameters():
-                parameter.grad = torch.zeros_like(parameter)
+            optimizer = Adam(flatten_parameters(module), 0.1, 1e-5)
             for result in step(module, optimizer, batch, settings, index):  # type: ignore[arg-type]
                 assert result.device == ELSEWHERE

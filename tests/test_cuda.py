@@ -13,11 +13,13 @@ from test_training_loop import TOY, assert_resumes_exactly
 from torch import Tensor, nn
 
 from bipedal import capture
+from bipedal.adam import Adam
 from bipedal.capture import Captured
 from bipedal.device import choose_device
 from bipedal.engines.warp import WarpEngine
 from bipedal.initial import new_policy
 from bipedal.learner import Learner
+from bipedal.networks import flatten_parameters
 from bipedal.walker import ENV_IDS
 
 pytestmark = [
@@ -53,27 +55,23 @@ def test_gradient_steps_in_a_graph_are_those_without(device: torch.device) -> No
     second = nn.Linear(3, 2).to(device)
     second.load_state_dict(first.state_dict())
 
-    def make_step(net: nn.Linear) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        lr = torch.tensor(0.1, device=device)
-        for parameter in net.parameters():
-            parameter.grad = torch.zeros_like(parameter)
-        optimizer = torch.optim.Adam(net.parameters(), lr=lr, fused=True, capturable=True)
+    def make_step(net: nn.Linear) -> tuple[Adam, Callable[[Tensor], Tensor]]:
+        optimizer = Adam(flatten_parameters(net), 0.1, 1e-5)
 
         def step(inputs: Tensor) -> Tensor:
-            optimizer.zero_grad(set_to_none=False)
+            optimizer.gradient.zero_()
             loss: Tensor = net(inputs).square().mean()
             loss.backward()
-            nn.utils.clip_grad_norm_(net.parameters(), 0.5)
             optimizer.step()
             return loss.detach()
 
-        return lr, step
+        return optimizer, step
 
-    (first_lr, plain), (second_lr, recorded) = make_step(first), make_step(second)
+    (first_adam, plain), (second_adam, recorded) = make_step(first), make_step(second)
     captured = Captured(recorded, device)
     for number in range(5):
-        for lr in (first_lr, second_lr):
-            lr.fill_(0.1 / (1 + number))
+        for adam in (first_adam, second_adam):
+            adam.set_rate(0.1 / (1 + number))
         inputs = torch.randn(4, 3, device=device)
         torch.testing.assert_close(plain(inputs), captured(inputs))
     torch.testing.assert_close(first.weight, second.weight)

@@ -15,6 +15,7 @@ from test_training_loop import TOY
 from torch import Tensor, nn
 
 from bipedal import ppo, schedules
+from bipedal.adam import Adam
 from bipedal.config import TrainConfig
 from bipedal.engines.warp import WarpEngine
 from bipedal.errors import RunFailedError
@@ -80,7 +81,7 @@ def plain_iterations(config: TrainConfig, policy: Policy, count: int) -> Iterato
     """Train `policy`; yields the `STATISTICS` of each iteration."""
     generator = torch.Generator().manual_seed(config.seed)
     optimizers = [
-        torch.optim.Adam([flatten_parameters(module)], eps=config.adam_epsilon, fused=True)
+        Adam(flatten_parameters(module), 0.0, config.adam_epsilon)
         for module in (policy.actor, policy.critic)
     ]
     shaping = Shaping(config.reward_floor, config.posture_cost, config.torque_share)
@@ -90,8 +91,8 @@ def plain_iterations(config: TrainConfig, policy: Policy, count: int) -> Iterato
         history = History(policy.frame_stack, engine.reset())
         for iteration in range(count):
             values = schedules.hyperparameters(config, iteration * config.batch_size)
-            optimizers[0].param_groups[0]["lr"] = values.policy_learning_rate
-            optimizers[1].param_groups[0]["lr"] = values.critic_learning_rate
+            optimizers[0].set_rate(values.policy_learning_rate)
+            optimizers[1].set_rate(values.critic_learning_rate)
             policy.actor.std_bounds = (config.std_min, values.std_max)
             policy.actor.project_log_std()
             with torch.no_grad():
@@ -152,16 +153,16 @@ def collect(
 def improve(
     config: TrainConfig,
     policy: Policy,
-    optimizers: list[torch.optim.Adam],
+    optimizers: list[Adam],
     batch: ppo.Batch,
     generator: torch.Generator,
 ) -> list[float]:
     """Epochs of minibatch steps; returns the last one's means, as in `STATISTICS`."""
 
-    def step(optimizer: torch.optim.Adam, loss: Tensor) -> None:
-        optimizer.zero_grad(set_to_none=False)
+    def step(optimizer: Adam, loss: Tensor) -> None:
+        optimizer.gradient.zero_()
         loss.backward()
-        nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], config.max_grad_norm)
+        nn.utils.clip_grad_norm_(optimizer.parameter, config.max_grad_norm)
         optimizer.step()
 
     size, minibatch_size, actor = len(batch.returns), config.minibatch_size, policy.actor

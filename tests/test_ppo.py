@@ -3,10 +3,10 @@
 import copy
 import itertools
 import math
-from functools import partial
 
 import pytest
 import torch
+from descent import Descent
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, tensor
@@ -215,8 +215,8 @@ class TestUpdate:
         update = ppo.Update(
             self.actor,
             self.critic,
-            torch.optim.SGD(self.actor.parameters(), lr=lr),
-            torch.optim.SGD(self.critic.parameters(), lr=lr),
+            Descent(self.actor, lr),
+            Descent(self.critic, lr),
             batch,
             ppo.UpdateSettings(**{**known, **settings}),  # type: ignore[arg-type]
         )
@@ -292,11 +292,11 @@ class TestUpdate:
         settings = ppo.UpdateSettings(3, 2, 0.2, 0.01, 0.5)
         generator = torch.Generator().manual_seed(0)
         epochs = [ppo.minibatches(8, 2, generator) for _ in range(3)]
-        sgd = partial(torch.optim.SGD, lr=0.1)
+        first, second = Descent(actor, 0.1), Descent(critic, 0.1)
         for index in itertools.chain(*epochs):
-            ppo.policy_step(actor, sgd(actor.parameters()), self.batch, settings, index)
+            ppo.policy_step(actor, first, self.batch, settings, index)
         for index in itertools.chain(*epochs):
-            ppo.value_step(critic, sgd(critic.parameters()), self.batch, settings, index)
+            ppo.value_step(critic, second, self.batch, settings, index)
         self.update(self.batch, lr=0.1, epochs=3, minibatch_size=2)
         for ours, expected in ((self.actor, actor), (self.critic, critic)):
             for name, value in ours.state_dict().items():
