@@ -145,7 +145,8 @@ class WarpEngine:
     differently.
 
     An environment that is done begins its next episode in the same step, see `bipedal.walker.Step`;
-    without `autoreset` it goes on as it is until `begin_episodes`.
+    without `autoreset` it goes on as it is until `begin_episodes`. Or, with `rest`, it stands still
+    until then: steps leave it, and its rows of what they return, as they are.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class WarpEngine:
         device: str = "cpu",
         threads: int | None = None,
         autoreset: bool = True,
+        rest: bool = False,
         time_limit: int | None = None,
         say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
     ) -> None:
@@ -197,7 +199,7 @@ class WarpEngine:
         self._scratch = make_scratch(rows, device)
         self._actions = wp.zeros((rows, ACTION_DIM), dtype=wp.float32, device=device)
         self._outcome = make_outcome(rows, device)
-        self._rules = make_rules(time_limit or TIME_LIMITS[env_id], autoreset)
+        self._rules = make_rules(time_limit or TIME_LIMITS[env_id], autoreset, rest)
 
         threads = min(threads or usable_cores(), groups) if self._on_cpu else 1
         self._crew = Crew(threads) if threads > 1 else None
@@ -571,11 +573,12 @@ def _device_rows(walkers: Any) -> dict[str, _DeviceRows]:
     return found
 
 
-def make_rules(time_limit: int, autoreset: bool) -> Any:
+def make_rules(time_limit: int, autoreset: bool, rest: bool = False) -> Any:
     """What an episode of an environment is."""
     rules: Any = Rules()
     rules.time_limit = time_limit
     rules.autoreset = int(autoreset)
+    rules.rest = int(rest)
     rules.generate_ground = 1
     rules.dt_ratio = float(np.float32(1.0) / np.float32(DT) * np.float32(DT))
     return rules

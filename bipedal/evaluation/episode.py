@@ -83,7 +83,7 @@ def env_id_of(policy: Player) -> str:
 
 def run_episode(policy: Player, env_id: str, seed: int, *, keep_trajectory: bool = True) -> Episode:
     """Play one whole episode, that of `reset(seed=seed)`."""
-    with closing(WarpEngine(env_id, 1, seed, autoreset=False)) as engine:
+    with closing(WarpEngine(env_id, 1, seed, autoreset=False, rest=True)) as engine:
         ((_, episode),) = play_episodes(
             begin(policy), engine, [seed], recorded=[0], keep_trajectories=keep_trajectory
         )

@@ -178,7 +178,7 @@ def evaluate(
     player = _with_statistics(policy, statistics)
     rounds = -(-episodes // MAX_ROWS)
     rows = -(-episodes // rounds)
-    engine = WarpEngine(env_id, rows, seed, autoreset=False)
+    engine = WarpEngine(env_id, rows, seed, autoreset=False, rest=True)
     with one_thread_an_operation(), closing(engine):
         act = begin(player)
         seeds = range(seed, seed + episodes)

@@ -69,7 +69,7 @@ class Evaluator:
         self._gains = gains
         rows = episodes * len(gains)
         self._engine = WarpEngine(
-            env_id, rows, EVALUATION_SEED, device=str(device), autoreset=False
+            env_id, rows, EVALUATION_SEED, device=str(device), autoreset=False, rest=True
         )
 
     def evaluate(self, policy: Policy) -> Result:

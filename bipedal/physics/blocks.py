@@ -23,7 +23,7 @@ from bipedal.physics.constants import (
 from bipedal.physics.constraints import keep_places, keep_velocities, move
 from bipedal.physics.lanes import LANES
 from bipedal.physics.position import solve_positions
-from bipedal.physics.rules import Outcome, Rules
+from bipedal.physics.rules import Outcome, Rules, takes_part
 from bipedal.physics.state import Ground, Robot, Walkers
 from bipedal.physics.step import Scratch, begin, end, set_up
 from bipedal.physics.velocity import limit_of, solve_velocities
@@ -160,6 +160,7 @@ def begin_block(
     difficulty: wp.array2d(dtype=float),
     rules: Rules,
     scratch: Scratch,
+    outcome: Outcome,
     first: int,
     stop: int,
     resetting: bool,
@@ -167,7 +168,9 @@ def begin_block(
     """`begin` for the environments that take part, and sort them; returns their number."""
     filled = int(0)
     for env in range(first, stop):
-        if not resetting or scratch.active[env] == 1:
+        if (resetting and scratch.active[env] == 1) or (
+            not resetting and takes_part(rules, outcome, env)
+        ):
             begin(robot, ground, walkers, difficulty, rules, scratch, env, resetting)
             insert(scratch, first, filled, env, likeness(robot, walkers, env))
             filled += 1
@@ -256,7 +259,7 @@ def step_blocks(
     stop = wp.min(first + block_size, num_envs)
     for phase in range(resetting, 2):
         filled = begin_block(
-            robot, ground, walkers, difficulty, rules, scratch, first, stop, phase == 1
+            robot, ground, walkers, difficulty, rules, scratch, outcome, first, stop, phase == 1
         )
         set_up_block(robot, walkers, rules, scratch, floats, actions, first, filled, phase == 1)
         iterate_velocities(robot, walkers, scratch, vectors, floats, first, filled)
@@ -287,7 +290,9 @@ def step_each(
     env = wp.tid()
     column = column_start(env)
     for phase in range(resetting, 2):
-        if phase == 0 or scratch.active[env] == 1:
+        if (phase == 1 and scratch.active[env] == 1) or (
+            phase == 0 and takes_part(rules, outcome, env)
+        ):
             begin(robot, ground, walkers, difficulty, rules, scratch, env, phase == 1)
             set_up(robot, walkers, rules, scratch, floats, actions, env, column, phase == 1)
             solve_velocities(robot, floats, column)

@@ -66,6 +66,8 @@ class Rules:
     autoreset: wp.int32
     """1: an environment begins its next episode in the step in which the last one ends; 0: it goes
     on as it is until it is told to."""
+    rest: wp.int32
+    """1: an environment whose episode is over stands still until it is told to begin the next."""
     generate_ground: wp.int32
     """1: make a new terrain for every episode; 0: keep the one that was given."""
     dt_ratio: wp.float32
@@ -193,6 +195,9 @@ def answer(
     if steps == 0:
         walkers.start_x[env] = x
         observe(robot, ground, walkers, env, outcome.observation[env])
+        if rules.autoreset == 0:
+            outcome.terminated[env] = False
+            outcome.truncated[env] = False
         return False
     observe(robot, ground, walkers, env, outcome.final_observation[env])
     for i in range(OBSERVATIONS):
@@ -206,6 +211,12 @@ def answer(
     outcome.truncated[env] = truncated
     outcome.distance[env] = wp.float64(x) - wp.float64(walkers.start_x[env])
     return terminated or truncated
+
+
+@wp.func
+def takes_part(rules: Rules, outcome: Outcome, env: int) -> bool:
+    """Whether an environment is stepped."""
+    return rules.rest == 0 or not (outcome.terminated[env] or outcome.truncated[env])
 
 
 @wp.func

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -550,3 +551,29 @@ class TestMistakes:
 
 def test_the_stages_are_box2ds_iterations() -> None:
     assert sum(POSITION_STAGES) == POSITION_ITERATIONS == 60
+
+
+@pytest.mark.parametrize("env_id", ENV_IDS)
+def test_a_robot_at_rest_keeps_its_last_rows_and_the_others_their_bits(env_id: str) -> None:
+    actions = torch.from_numpy(np.stack(random_actions(160, 3)))
+    with (
+        closing(WarpEngine(env_id, 3, 5, autoreset=False)) as plain,
+        closing(WarpEngine(env_id, 3, 5, autoreset=False, rest=True)) as resting,
+    ):
+        assert torch.equal(plain.reset(), resting.reset())
+        over = torch.zeros(3, dtype=torch.bool)
+        last: dict[int, list[torch.Tensor]] = {}
+        for action in actions:
+            expected, found = plain.step(action), resting.step(action)
+            for row in range(3):
+                mine = [tensor[row].clone() for tensor in found]
+                theirs = last[row] if over[row] else [tensor[row].clone() for tensor in expected]
+                assert all(torch.equal(*pair) for pair in zip(mine, theirs, strict=True))
+                last[row] = mine
+            over |= expected.done
+        assert over.any() and not torch.equal(expected.observation, found.observation)
+        (row, *_) = over.nonzero()[:, 0].tolist()
+        first = resting.begin_episodes([row], [7])[row].clone()
+        assert not resting.step(actions[0]).done[row]
+    with closing(WarpEngine(env_id, 1, 7)) as fresh:
+        assert torch.equal(fresh.reset()[0], first)
