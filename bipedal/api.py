@@ -208,7 +208,7 @@ def train(
     """
     from bipedal.presets import get_preset
     from bipedal.run_directory import read_run_config
-    from bipedal.session import new_run_dir
+    from bipedal.run_names import new_run_dir
     from bipedal.training_loop import train as run
 
     if resume:

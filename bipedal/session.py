@@ -16,7 +16,6 @@ from types import FrameType
 
 from bipedal.checkpoint import load_model
 from bipedal.config import TrainConfig
-from bipedal.errors import UserError
 from bipedal.evaluation.score import evaluate
 from bipedal.files import atomic_write
 from bipedal.presets import next_preset
@@ -25,8 +24,7 @@ from bipedal.progress import TrainingDisplay, say, track_items
 from bipedal.seeds import FINAL_SEED
 from bipedal.trackers import TrackerName
 from bipedal.training_loop import train
-
-RUNS = Path("runs")
+from bipedal.walker import REWARD_THRESHOLD
 
 
 def command(*arguments: object) -> str:
@@ -43,26 +41,6 @@ def _argument(value: object) -> str:
     """Write an argument; a path that begins with a dash would be taken for an option."""
     text = str(value)
     return f"./{text}" if isinstance(value, Path) and text.startswith("-") else text
-
-
-def new_run_dir(config: TrainConfig) -> Path:
-    """Name a new run after what it trains; a number is added if the name is taken."""
-    config.validate()
-    name = f"{config.env_id}-{config.preset}-seed{config.seed}"
-    number, path = 1, RUNS / name
-    while path.exists():
-        number += 1
-        path = RUNS / f"{name}-{number}"
-    return path
-
-
-def find_latest_run() -> Path:
-    """Find the run under `runs/` that was written to last; UserError if there is none."""
-    states = [*RUNS.glob("*/saved_models/resume.pt"), *RUNS.glob("*/config.json")]
-    if not states:
-        raise UserError("there is no run under runs/ to resume: give its --run-dir")
-    latest = max(states, key=lambda path: path.stat().st_mtime)
-    return latest.parents[1] if latest.name == "resume.pt" else latest.parent
 
 
 class StopRequest:
@@ -123,12 +101,12 @@ def train_and_score(
     """Train while showing progress; at the end score the best model on fresh episodes."""
     keep_freed_memory()
     stop = StopRequest()
-    start = None if resume else config.init_from
     with stop.listening():
-        with TrainingDisplay(start) as display:
+        goal = REWARD_THRESHOLD if config.stop_when_solved else None
+        with TrainingDisplay(_announcement(config, run_dir, resume), goal) as display:
             outcome = train(
-                config, run_dir, resume=resume, on_iteration=display, should_stop=stop,
-                log_to=log_to,
+                config, run_dir, resume=resume, on_iteration=display, on_phase=display.phase,
+                should_stop=stop, log_to=log_to,
             )  # fmt: skip
         if not outcome.finished:
             say(
@@ -149,6 +127,15 @@ def train_and_score(
     if following is not None:
         training = command("train", "--preset", following, "--init-from", run_dir)
         say(f"or train on from here: {training}")
+
+
+def _announcement(config: TrainConfig, run_dir: Path, resume: bool) -> str:
+    """What a run says first."""
+    what = f"{config.env_id}, preset {config.preset}, seed {config.seed}"
+    if resume:
+        return f"going on with {run_dir}: {what}"
+    start = "" if config.init_from is None else f", starting from {config.init_from}"
+    return f"training {what}{start}; Ctrl-C stops and saves"
 
 
 def _score(config: TrainConfig, run_dir: Path) -> None:

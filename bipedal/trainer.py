@@ -7,7 +7,7 @@ import time
 import warnings
 import zlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from bipedal.logs import RunLog
 from bipedal.report.video import record_episode
 from bipedal.rollout import EpisodeStatistics
 from bipedal.seeds import EVALUATION_SEED
+from bipedal.stage import describe
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Progress:
     """Mean of the last `best_window` training episodes; NaN before the first has ended."""
     best_return: float
     std: float
+    stage: str
+    """What the robot has come to, in words; see `stage.py`."""
     steps_per_second: float
     elapsed: float
     """Seconds of training, all sittings together."""
@@ -48,8 +51,13 @@ class Progress:
 class Trainer:
     """A run in memory: policy, learner, and where it has got to."""
 
-    def __init__(self, config: TrainConfig, run_dir: Path) -> None:
-        """Begin at timestep 0."""
+    def __init__(
+        self,
+        config: TrainConfig,
+        run_dir: Path,
+        on_phase: Callable[[str], None] = lambda phase: None,
+    ) -> None:
+        """Begin at timestep 0. `on_phase` is told of what takes longer than learning."""
         config.validate()
         self.config = config
         self.run_dir = run_dir
@@ -62,6 +70,8 @@ class Trainer:
         self.episodes = 0
         self.elapsed = 0.0
         self.recent_returns: deque[float] = deque(maxlen=config.best_window)
+        self._recent: deque[EpisodeStatistics] = deque(maxlen=config.best_window)  # for watchers
+        self._on_phase = on_phase
         with short_memory_explained(), ExitStack() as stack:
             self.selection = stack.enter_context(closing(Selection(config, device)))
             learner = Learner(config, self.policy, self.generator)
@@ -79,6 +89,7 @@ class Trainer:
         self.timesteps += self.config.batch_size
         self.episodes += len(learned.episodes)
         self.recent_returns.extend(episode.episodic_return for episode in learned.episodes)
+        self._recent.extend(learned.episodes)
         self._keep_what_is_due(log)
         seconds = time.perf_counter() - started
         self.elapsed += seconds
@@ -101,6 +112,7 @@ class Trainer:
             mean_return=self._mean_return(),
             best_return=self.selection.best_return,
             std=self.policy.actor.mean_std(),
+            stage=describe(self._recent),
             steps_per_second=self.config.batch_size / seconds,
             elapsed=self.elapsed,
         )
@@ -117,15 +129,18 @@ class Trainer:
             self._save_best_model()
         if self.iteration % config.checkpoint_interval == 0:
             self._save_checkpoint()
-        result = selection.evaluate(self.policy, self.iteration, self._mean_return())
-        if result is not None:
+        if selection.is_due(self.iteration, self._mean_return()):
+            self._on_phase("evaluating")
+            result = selection.evaluate(self.policy)
             at = {"iteration": self.iteration, "timesteps": self.timesteps}
             elapsed = round(self.elapsed, 3)  # until this iteration began
             log.write_evaluation({**at, "time/elapsed": elapsed, **result.row})
             if config.best_by == "evaluation" and selection.is_best(result.mean_return):
                 self._save_best_model()
-            if selection.confirm(self.policy, result):
-                self._save_best_model()
+            if selection.looks_solved(result):
+                self._on_phase("confirming")
+                if selection.confirm(self.policy):
+                    self._save_best_model()
         if config.video_interval and self.iteration % config.video_interval == 0:
             self._record_video()
 

@@ -58,13 +58,15 @@ def train(
     *,
     resume: bool = False,
     on_iteration: Callable[[Progress], None] = lambda progress: None,
+    on_phase: Callable[[str], None] = lambda phase: None,
     should_stop: Callable[[], bool] = lambda: False,
     log_to: TrackerName | None = None,
 ) -> Outcome:
     """Train until the environment is solved or `config.total_timesteps` are done.
 
-    `should_stop()`, asked at each iteration's end, may stop it before. With `log_to` an experiment
-    tracker gets what the run's tables get.
+    `on_phase` is told when an iteration is to evaluate or to confirm. `should_stop()`, asked at
+    each iteration's end, may stop it before. With `log_to` an experiment tracker gets what the
+    run's tables get.
 
     A new run needs a directory without one (`UserError` otherwise); with `resume` it
     goes on from the last saved state. Raises `RunFailedError` if the job cannot go on: a
@@ -89,7 +91,7 @@ def train(
         try:
             if log_to is not None:
                 tracker = stack.enter_context(closing(Tracker(log_to, run_dir, config)))
-            trainer = Trainer(config, run_dir)
+            trainer = Trainer(config, run_dir, on_phase)
         except BaseException:
             if not resume:
                 discard_run(run_dir)

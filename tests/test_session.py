@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from commands import Captured
 
-from bipedal import session
+from bipedal import run_names, session
 from bipedal.checkpoint import load_state
 from bipedal.engines.crew import interrupts_deferred
 from bipedal.errors import UserError
@@ -262,10 +262,10 @@ def alive(pid: int) -> bool:
 
 def test_new_runs_do_not_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    first = session.new_run_dir(DEFAULT)
+    first = run_names.new_run_dir(DEFAULT)
     assert first == Path("runs/BipedalWalker-v3-default-seed0")
     first.mkdir(parents=True)
-    assert session.new_run_dir(DEFAULT) == Path("runs/BipedalWalker-v3-default-seed0-2")
+    assert run_names.new_run_dir(DEFAULT) == Path("runs/BipedalWalker-v3-default-seed0-2")
 
 
 def test_the_latest_run_is_the_one_written_to_last(
@@ -273,17 +273,17 @@ def test_the_latest_run_is_the_one_written_to_last(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no run under runs/"):
-        session.find_latest_run()
+        run_names.find_latest_run()
     for age, name in ((30, "a"), (10, "b"), (20, "c")):
         (tmp_path / "runs" / name).mkdir(parents=True)
         config = tmp_path / "runs" / name / "config.json"
         config.touch()
         os.utime(config, (time.time() - age,) * 2)
-    assert session.find_latest_run() == Path("runs/b")
+    assert run_names.find_latest_run() == Path("runs/b")
     saved = tmp_path / "runs" / "c" / "saved_models"
     saved.mkdir()
     (saved / "resume.pt").touch()
-    assert session.find_latest_run() == Path("runs/c")
+    assert run_names.find_latest_run() == Path("runs/c")
 
 
 @pytest.mark.parametrize(

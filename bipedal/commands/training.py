@@ -52,11 +52,12 @@ def train(arguments: Sequence[str]) -> None:
         config.validate()
         print(config_text(config, options.explanations(TrainConfig)), end="")
         return
-    from bipedal.progress import only_errors
-    from bipedal.run_directory import read_run_config
-    from bipedal.session import find_latest_run, new_run_dir, train_and_score
+    from bipedal.progress import only_errors, starting
+    from bipedal.run_names import find_latest_run, new_run_dir
 
     if args.resume:
+        from bipedal.run_directory import read_run_config
+
         run_dir = args.run_dir or find_latest_run()
         config = dataclasses.replace(read_run_config(run_dir), **given)
     else:
@@ -64,6 +65,8 @@ def train(arguments: Sequence[str]) -> None:
         check_start(config)
         run_dir = args.run_dir or new_run_dir(config)
     with only_errors() if args.quiet else contextlib.nullcontext():
+        with starting():
+            from bipedal.session import train_and_score  # PyTorch comes with it, and takes seconds
         train_and_score(config, run_dir, resume=args.resume, log_to=args.log_to)
 
 

@@ -179,28 +179,33 @@ class Selection:
             return False
         return self.is_best(float(np.mean(returns)))
 
-    def evaluate(self, policy: Policy, iteration: int, training_return: float) -> Result | None:
-        """Evaluate the policy and set its gain, if this iteration is one for it, as the last is."""
+    def is_due(self, iteration: int, training_return: float) -> bool:
+        """Whether this iteration is one for an evaluation, as the last is."""
         config = self._config
         if self._evaluator is None:
-            return None
+            return False
         due = iteration % config.evaluation_interval == 0
         promising = training_return >= config.evaluation_min_return
-        if not (due and promising) and iteration != config.iterations:
-            return None
+        return (due and promising) or iteration == config.iterations
+
+    def evaluate(self, policy: Policy) -> Result:
+        """Evaluate the policy and set its gain; only where `is_due` says so."""
+        assert self._evaluator is not None
         result = self._evaluator.evaluate(policy)
         policy.gain = result.gain
         return result
 
-    def confirm(self, policy: Policy, result: Result) -> bool:
+    def looks_solved(self, result: Result) -> bool:
+        """Whether `confirm` is to decide if the run is over."""
+        return self._config.stop_when_solved and result.mean_return >= REWARD_THRESHOLD
+
+    def confirm(self, policy: Policy) -> bool:
         """Whether the environment is solved, and that ends the run; then this model is the best.
 
         Plays CONFIRMATION_EPISODES on terrains that the run has not played before, and gives up as
         soon as their mean is below the threshold.
         """
-        looks_solved = result.mean_return >= REWARD_THRESHOLD
-        if self._evaluator is None or not (self._config.stop_when_solved and looks_solved):
-            return False
+        assert self._evaluator is not None
         returns: npt.NDArray[np.float64] = np.empty(0)
         while len(returns) < CONFIRMATION_EPISODES:
             returns = np.concatenate([returns, self._evaluator.returns(policy, self._parts)])

@@ -173,6 +173,7 @@ def test_a_run_is_trained_scored_and_gone_on_with(capsys: Captured) -> None:
     assert "best model: mean return" in captured.err
     assert "starting from" not in captured.err
     assert cli.main(["train", "--resume", "--run-dir", str(where), "--total-timesteps", "128"]) == 0
+    assert capsys.readouterr().err.startswith(f"going on with {where}: BipedalWalkerHardcore-v3")
     rows = (where / "metrics.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["iteration", "1", "2"]
 
@@ -181,7 +182,10 @@ def test_a_run_is_trained_scored_and_gone_on_with(capsys: Captured) -> None:
     arguments = ["train", *careful, "--run-dir", "careful", "--total-timesteps", "64"]
     assert cli.main(arguments) == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == f"starting from {where}"
+    assert lines[0] == (
+        "training BipedalWalkerHardcore-v3, preset hardcore-careful, seed 0, starting from "
+        f"{where}; Ctrl-C stops and saves"
+    )
     assert lines[-2] == "next: bipedal report careful"
     assert lines[-1].endswith("train --preset hardcore-polish --init-from careful")
 

@@ -555,7 +555,7 @@ def test_the_stages_are_box2ds_iterations() -> None:
 
 @pytest.mark.parametrize("env_id", ENV_IDS)
 def test_a_robot_at_rest_keeps_its_last_rows_and_the_others_their_bits(env_id: str) -> None:
-    actions = torch.from_numpy(np.stack(random_actions(160, 3)))
+    actions = torch.from_numpy(np.array(random_actions(160, 3)))
     with (
         closing(WarpEngine(env_id, 3, 5, autoreset=False)) as plain,
         closing(WarpEngine(env_id, 3, 5, autoreset=False, rest=True)) as resting,

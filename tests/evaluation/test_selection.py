@@ -142,7 +142,7 @@ def test_a_solved_run_is_confirmed_and_its_model_the_best(
     scripted: Scripted, walker: Policy
 ) -> None:
     ours = Selection(config_with())
-    assert ours.confirm(walker, Result({}, 301.0, 1.0))
+    assert ours.confirm(walker)
     assert ours.solved and ours.best_return == 306.0
     assert scripted.played == [0, 1]  # 384 episodes, and what is left of the last part
 
@@ -150,7 +150,7 @@ def test_a_solved_run_is_confirmed_and_its_model_the_best(
 def test_a_confirmation_gives_up_early(scripted: Scripted, walker: Policy) -> None:
     scripted.parts = ([299.0, 300.0], [400.0, 400.0])
     ours = Selection(config_with())
-    assert not ours.confirm(walker, Result({}, 301.0, 1.0))
+    assert not ours.confirm(walker)
     assert scripted.played == [0]
 
 
@@ -160,21 +160,22 @@ def test_every_attempt_at_a_confirmation_plays_other_terrains_also_after_a_resum
     scripted.parts = ([299.0, 300.0],)
     ours = Selection(config_with())
     for _ in range(2):
-        assert not ours.confirm(walker, Result({}, 301.0, 1.0))
+        assert not ours.confirm(walker)
     resumed = Selection(config_with())
     resumed.restore(ours.state())
-    assert not resumed.confirm(walker, Result({}, 301.0, 1.0))
+    assert not resumed.confirm(walker)
     assert scripted.played == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
     ("changes", "mean_return"), [({}, 299.9), ({"stop_when_solved": False}, 320.0)]
 )
-def test_what_does_not_look_solved_or_need_not_be_is_not_confirmed(
-    scripted: Scripted, walker: Policy, changes: dict[str, object], mean_return: float
+def test_what_does_not_look_solved_or_need_not_be_is_not_to_be_confirmed(
+    changes: dict[str, object], mean_return: float
 ) -> None:
-    assert not Selection(config_with(**changes)).confirm(walker, Result({}, mean_return, 1.0))
-    assert scripted.played == []
+    ours = Selection(config_with(**changes))
+    assert not ours.looks_solved(Result({}, mean_return, 1.0))
+    assert Selection(config_with()).looks_solved(Result({}, 300.0, 1.0))
 
 
 def test_evaluations_come_at_their_interval_when_training_is_promising_and_at_the_end(
@@ -186,10 +187,10 @@ def test_evaluations_come_at_their_interval_when_training_is_promising_and_at_th
         (3, 200.0, False), (4, 99.0, False), (4, float("nan"), False), (8, 100.0, True),
         (config.iterations, -50.0, True),
     ):  # fmt: skip
-        policy = walker.share()
-        result = ours.evaluate(policy, iteration, training_return)
-        assert (result is not None) == evaluates
-        assert policy.gain == (0.8 if evaluates else 1.0)
+        assert ours.is_due(iteration, training_return) == evaluates
+    policy = walker.share()
+    ours.evaluate(policy)
+    assert policy.gain == 0.8
 
 
 def test_what_it_finds_is_the_score_of_these_episodes(walker: Policy) -> None:
@@ -215,7 +216,7 @@ def test_a_run_that_training_judges_is_evaluated_as_it_trains(walker: Policy) ->
 def test_a_run_without_evaluations_has_no_evaluator() -> None:
     config = config_with(evaluation_interval=0, best_by="training")
     assert selection.make_evaluator(config, CPU) is None
-    assert Selection(config).evaluate(load_model("pretrained:walker"), 12, 300.0) is None
+    assert not Selection(config).is_due(12, 300.0)
 
 
 def test_the_best_in_training_needs_half_a_window() -> None:
