@@ -18,7 +18,6 @@ from bipedal.studies.study import Measure, Result, Study, Trial
 from bipedal.studies.training import (
     SCORE_MEASURES,
     SHARE,
-    budgeted,
     checkpoints,
     evaluation_curve,
     score,
@@ -36,7 +35,7 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "default": Recipe(("default",)),
+    "default": Recipe(("default",), episodes=1000),
     "record": Recipe(("record",), episodes=1000),
     "seed": Recipe(("seed",)),
     "hardcore": Recipe(("hardcore", "hardcore-careful", "hardcore-polish"), episodes=1000),
@@ -49,7 +48,7 @@ def stages_of(arm: str, timesteps: int) -> list[TrainConfig]:
     """The stages of an arm, each with its preset's budget or `timesteps`, whichever is less."""
     presets = [get_preset(name) for name in RECIPES[arm].presets]
     return [
-        replace(budgeted(preset, min(preset.total_timesteps, timesteps)), init_from=None)
+        replace(preset, total_timesteps=min(preset.total_timesteps, timesteps), init_from=None)
         for preset in presets
     ]
 
@@ -69,7 +68,7 @@ def launch(config: TrainConfig, trial: Trial, start: Path | None) -> Path:
     """
     run_dir, log = trial.folder / config.preset, trial.folder / f"{config.preset}.log"
     options = ["--preset", config.preset, "--seed", str(trial.seed), "--run-dir", str(run_dir)]
-    options += ["--total-timesteps", str(config.total_timesteps), "--final-episodes", "0"]
+    options += ["--total-timesteps", str(config.total_timesteps)]
     if start is not None:
         options += ["--init-from", str(start)]
     with open(log, "w") as errors:
@@ -123,9 +122,9 @@ STUDY = Study(
     title="Seeds: is a preset robust, or was it luck?",
     claimed="Nothing: this is how a preset is scored.",
     method="A preset, or several in a row of which each starts from the best model of the one "
-    "before, trained by `bipedal train` and timed from launch to exit, imports included. The best "
-    "model of the last stage, by the run's own evaluations, plays 100 fresh episodes, of `record` "
-    "and `hardcore` 1,000; the last model plays "
+    "before, trained by `bipedal train` and timed from launch to exit, imports and the closing "
+    "score of 100 episodes included. The best model of the last stage, by the run's own "
+    "evaluations, then plays 1,000 fresh episodes, of `seed` 100; the last model plays "
     f"{FINAL_EPISODES}, unless training stopped because it was solved: it then ends with its best. "
     "The curves are the evaluations on the way.",
     arms=tuple(RECIPES),
