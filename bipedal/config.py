@@ -72,8 +72,8 @@ class TrainConfig:
     """Model to start from, with its statistics: a .safetensors or .pth file, a run directory or
     pretrained:NAME."""
     stop_when_solved: bool = True
-    """Stop once the environment is solved. It is when a greedy evaluation reaches the threshold
-    and so does the mean of 384 more episodes, less two standard errors of a mean of 100."""
+    """Stop once the environment is solved. It is when the mean of a greedy evaluation, less two
+    standard errors of a mean of 100, reaches the threshold, and so does that of 192 others."""
     final_episodes: Annotated[int, between(0, 100_000)] = 100
     """Fresh episodes that score the best model at the end; 0 for none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

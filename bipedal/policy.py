@@ -119,12 +119,14 @@ class Policy(nn.Module):
         begun: Tensor | None = None,
         *,
         gain: float | Tensor | None = None,
+        net: nn.Sequential | None = None,
     ) -> Tensor:
         """Greedy actions (N, 4) for N environments' raw observations (N, 24), on its own device.
 
         `begun` (N,) bool says where an observation is an episode's first; without it, and for the
         first call after `restart`, all of them go on or begin together. `gain` may be one number
-        or (N, 1), and replaces the policy's own. Raises `ValueError` for another shape.
+        or (N, 1), and replaces the policy's own; `net` replaces the actor's, and that of
+        `net_in_float64` gives the same actions sooner. Raises `ValueError` for another shape.
 
         An environment's action does not depend on the others. The last bit of an action decides
         where a robot stands a thousand timesteps later, and in float32 that bit depends on N and on
@@ -134,8 +136,13 @@ class Policy(nn.Module):
         all the same; on one machine it does not, as sums have one order for all `ROW_MULTIPLE`s.)
         """
         check_observations(observations)
-        output = forward_row_by_row(self.actor.net, self.observe(observations, begun))
+        shown = self.observe(observations, begun)
+        output = forward_row_by_row(self.actor.net if net is None else net, shown)
         return torch.tanh((self.gain if gain is None else gain) * output).float()
+
+    def net_in_float64(self) -> nn.Sequential:
+        """A copy of the actor's network as it is now, converted once instead of in every step."""
+        return copy.deepcopy(self.actor.net).double()
 
     def observe(self, observations: Tensor, begun: Tensor | None = None) -> Tensor:
         """What networks are shown now: raw observations (N, O) -> (N, F * O); see `act_batch`."""
@@ -214,9 +221,10 @@ class _FreshStatistics(Policy):
         begun: Tensor | None = None,
         *,
         gain: float | Tensor | None = None,
+        net: nn.Sequential | None = None,
     ) -> Tensor:
         self.normalizer.take_in(observations, begun)
-        return super().act_batch(observations, begun, gain=gain)
+        return super().act_batch(observations, begun, gain=gain, net=net)
 
     def restart(self) -> None:
         super().restart()

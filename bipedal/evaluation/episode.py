@@ -61,13 +61,14 @@ class Episode:
 def begin(policy: Player, gain: Tensor | None = None) -> ActBatch:
     """Let a policy begin episodes; returns what to ask for actions.
 
-    `gain` (N, 1) replaces that of a `Policy`, for each environment.
+    `gain` (N, 1) replaces that of a `Policy`, for each environment. A policy that goes on learning
+    plays with the network that it has now.
     """
     if isinstance(policy, Policy):
-        player, device = policy, policy.device
+        player, device, net = policy, policy.device, policy.net_in_float64()
         player.restart()
         return lambda observations, begun: player.act_batch(
-            observations.to(device), begun.to(device), gain=gain
+            observations.to(device), begun.to(device), gain=gain, net=net
         ).to(observations.device)
     if isinstance(policy, ForeignPolicy):
         policy.restart()

@@ -24,7 +24,7 @@ from bipedal.policy import Policy
 from bipedal.seeds import CONFIRMATION_SEED, EVALUATION_SEED
 from bipedal.walker import HARDCORE_ID, REWARD_THRESHOLD
 
-CONFIRMATION_EPISODES = 384
+CONFIRMATION_EPISODES = 192
 """Episodes that decide whether a run that looks solved is."""
 GAIT_EPISODES = 4
 """Episodes of an evaluation whose gait is analysed."""
@@ -50,6 +50,7 @@ class Result(NamedTuple):
     row: Row
     """Columns of evaluations.csv."""
     mean_return: float
+    std_return: float
     gain: float
     """Gain with which the greedy policy did best."""
 
@@ -86,13 +87,14 @@ class Evaluator:
             for first in range(0, len(seeds), count)
         ]
         best = max(range(len(evaluations)), key=lambda index: evaluations[index].mean_return)
+        summary = evaluations[best].summary()
         row = {
-            **evaluations[best].summary(),
+            **summary,
             **_crossed(self._env_id, evaluations[best].crossed()),
             **_gait(evaluations[best].gait()),
             "gain": gains[best],
         }
-        return Result(row, evaluations[best].mean_return, gains[best])
+        return Result(row, summary["mean_return"], summary["std_return"], gains[best])
 
     def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
         """Play a part of the confirmation's episodes with the policy's own gain."""
@@ -143,12 +145,18 @@ def make_evaluator(config: TrainConfig, device: torch.device) -> Evaluator | Non
     return Evaluator(config.env_id, config.evaluation_episodes, gains, device)
 
 
-def is_confirmed(returns: npt.NDArray[np.float64], threshold: float) -> bool:
-    """Whether 100 fresh episodes would surely have a mean return of `threshold`.
+def sure_mean(mean: float, std: float) -> float:
+    """What the mean of 100 fresh episodes will hardly be below: two of its standard errors."""
+    return mean - 2.0 * std / math.sqrt(100)
 
-    The mean of these `returns` (E,) lies above it by two standard errors of a mean of 100.
+
+def is_hopeless(returns: npt.NDArray[np.float64]) -> bool:
+    """Whether a confirmation that has begun with these `returns` (E,) will hardly succeed.
+
+    A standard error of the mean so far is left to luck.
     """
-    return float(returns.mean()) - 2.0 * float(returns.std()) / math.sqrt(100) >= threshold
+    mean, std = float(returns.mean()), float(returns.std())
+    return sure_mean(mean, std) + std / math.sqrt(len(returns)) < REWARD_THRESHOLD
 
 
 class Selection:
@@ -196,23 +204,24 @@ class Selection:
         return result
 
     def looks_solved(self, result: Result) -> bool:
-        """Whether `confirm` is to decide if the run is over."""
-        return self._config.stop_when_solved and result.mean_return >= REWARD_THRESHOLD
+        """Whether `confirm` is to decide if the run is over: its own rule holds already."""
+        sure = sure_mean(result.mean_return, result.std_return)
+        return self._config.stop_when_solved and sure >= REWARD_THRESHOLD
 
     def confirm(self, policy: Policy) -> bool:
         """Whether the environment is solved, and that ends the run; then this model is the best.
 
-        Plays CONFIRMATION_EPISODES on terrains that the run has not played before, and gives up as
-        soon as their mean is below the threshold.
+        It is if 100 fresh episodes would surely have a mean return of the threshold. Plays
+        CONFIRMATION_EPISODES on terrains that the run has not played before, and gives up early.
         """
         assert self._evaluator is not None
         returns: npt.NDArray[np.float64] = np.empty(0)
         while len(returns) < CONFIRMATION_EPISODES:
             returns = np.concatenate([returns, self._evaluator.returns(policy, self._parts)])
             self._parts += 1
-            if returns.mean() < REWARD_THRESHOLD:
+            if is_hopeless(returns):
                 return False
-        self.solved = is_confirmed(returns, REWARD_THRESHOLD)
+        self.solved = sure_mean(float(returns.mean()), float(returns.std())) >= REWARD_THRESHOLD
         if self.solved:
             self.best_return = float(returns.mean())
         return self.solved
