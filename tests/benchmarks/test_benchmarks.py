@@ -78,3 +78,13 @@ def test_parity_counts_episodes_and_steps(tmp_path: Path) -> None:
         assert counts["together"]["episodes"] == counts["together"]["identical_episodes"] == 4
         assert counts["together"]["steps"] == counts["together"]["identical_steps"] > 200
         assert counts["held"]["first_differences"] == []
+
+
+def test_the_share_of_seeds_that_are_over_is_drawn(tmp_path: Path) -> None:
+    table, picture = tmp_path / "trials.csv", tmp_path / "share.png"
+    table.write_text("seed,wall_seconds\n1,30.0\n2,50.0\n3,\n4,40.0\n")
+    command = [sys.executable, str(BENCHMARKS / "solved_share.py")]
+    command += ["--table", str(table), "--out", str(picture)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
+    assert " 50 %    40.0 s" in done.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
