@@ -23,7 +23,7 @@ from bipedal.physics.constants import (
 from bipedal.physics.constraints import keep_places, keep_velocities, move
 from bipedal.physics.lanes import LANES
 from bipedal.physics.position import solve_positions
-from bipedal.physics.rules import Outcome, Rules, takes_part
+from bipedal.physics.rules import Outcome, Rules
 from bipedal.physics.state import Ground, Robot, Walkers
 from bipedal.physics.step import Scratch, begin, end, set_up
 from bipedal.physics.velocity import limit_of, solve_velocities
@@ -153,6 +153,14 @@ def iterate_positions(
 
 
 @wp.func
+def takes_part(rules: Rules, scratch: Scratch, outcome: Outcome, env: int, resetting: bool) -> bool:
+    """Whether an environment is stepped, or with `resetting` begins an episode."""
+    if resetting:
+        return scratch.active[env] == 1
+    return rules.rest == 0 or not (outcome.terminated[env] or outcome.truncated[env])
+
+
+@wp.func
 def begin_block(
     robot: Robot,
     ground: Ground,
@@ -168,9 +176,7 @@ def begin_block(
     """`begin` for the environments that take part, and sort them; returns their number."""
     filled = int(0)
     for env in range(first, stop):
-        if (resetting and scratch.active[env] == 1) or (
-            not resetting and takes_part(rules, outcome, env)
-        ):
+        if takes_part(rules, scratch, outcome, env, resetting):
             begin(robot, ground, walkers, difficulty, rules, scratch, env, resetting)
             insert(scratch, first, filled, env, likeness(robot, walkers, env))
             filled += 1
@@ -290,9 +296,7 @@ def step_each(
     env = wp.tid()
     column = column_start(env)
     for phase in range(resetting, 2):
-        if (phase == 1 and scratch.active[env] == 1) or (
-            phase == 0 and takes_part(rules, outcome, env)
-        ):
+        if takes_part(rules, scratch, outcome, env, phase == 1):
             begin(robot, ground, walkers, difficulty, rules, scratch, env, phase == 1)
             set_up(robot, walkers, rules, scratch, floats, actions, env, column, phase == 1)
             solve_velocities(robot, floats, column)

@@ -214,12 +214,6 @@ def answer(
 
 
 @wp.func
-def takes_part(rules: Rules, outcome: Outcome, env: int) -> bool:
-    """Whether an environment is stepped."""
-    return rules.rest == 0 or not (outcome.terminated[env] or outcome.truncated[env])
-
-
-@wp.func
 def clean_action(actions: wp.array2d(dtype=float), env: int, starting: bool) -> wp.vec4:
     """The environment's action; zeros in an episode's first step."""
     action = wp.vec4(0.0, 0.0, 0.0, 0.0)
