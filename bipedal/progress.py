@@ -109,14 +109,12 @@ class TrainingDisplay:
         if math.isfinite(progress.mean_return):
             self._returns.append(progress.mean_return)
         now = time.monotonic()
+        last = progress.timesteps >= progress.total_timesteps
         if console.is_terminal:
             self._draw(progress)
-        elif now - self._last_line >= LINE_SECONDS or self._is_last(progress):
+        elif now - self._last_line >= LINE_SECONDS or last:
             self._last_line = now
             console.print(f"{progress.elapsed:7.1f} s  {self._numbers(progress)}", soft_wrap=True)
-
-    def _is_last(self, progress: TrainingProgress) -> bool:
-        return progress.timesteps >= progress.total_timesteps
 
     def _draw(self, progress: TrainingProgress) -> None:
         """Move the bar, and write the numbers after it."""

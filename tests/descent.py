@@ -14,8 +14,7 @@ class Descent(Adam):
 
     def __init__(self, module: nn.Module, rate: float) -> None:
         super().__init__(flatten_parameters(module), rate, epsilon=0.0)
-        self.plain_rate = rate
 
     @torch.no_grad()
     def step(self) -> None:
-        self.parameter.sub_(self.plain_rate * self.gradient)
+        self.parameter.sub_(self._rate * self.gradient)
