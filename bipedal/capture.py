@@ -97,7 +97,8 @@ def run_aside(function: Callable[[], Result], device: torch.device) -> Result:
 
     Autograd remembers the stream that it first saw a parameter on.
     """
-    aside, current = _stream(device), torch.cuda.current_stream(device)
+    current = torch.cuda.current_stream(device)
+    aside = _recording_stream(device)
     aside.wait_stream(current)
     with torch.cuda.stream(aside):
         result = function()
@@ -114,7 +115,8 @@ def run_beside(
             started = other_thread.submit(first)
             other = second()
         return started.result(), other
-    beside, current = _stream(device, "beside"), torch.cuda.current_stream(device)
+    current = torch.cuda.current_stream(device)
+    beside = _stream(device, "beside")
     beside.wait_stream(current)
     with torch.cuda.stream(beside):
         result = first()
@@ -133,18 +135,28 @@ class _CudaGraph(Generic[Result]):
 
     def __init__(self, function: Callable[[], Result], device: torch.device) -> None:
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, stream=_stream(device)):
+        with torch.cuda.graph(self._graph, stream=_recording_stream(device)):
             self.result = function()
 
     def replay(self) -> None:
         self._graph.replay()
 
 
-_streams: dict[tuple[torch.device, str], Any] = {}
+_streams: dict[tuple[torch.device, Hashable], Any] = {}
 
 
-def _stream(device: torch.device, use: str = "graphs") -> Any:
-    """The stream of a device on which its graphs are recorded, or another of our own."""
+def _stream(device: torch.device, use: Hashable) -> Any:
+    """A stream of our own for a use of it."""
     if (device, use) not in _streams:
         _streams[device, use] = torch.cuda.Stream(device)
     return _streams[device, use]
+
+
+def _recording_stream(device: torch.device) -> Any:
+    """The stream to record graphs on which will be launched on the current stream.
+
+    Matrix products use a workspace that belongs to their stream, and a graph goes on using that of
+    the stream it was recorded on. Two graphs that run at the same time must not share it: products
+    that count in it which parts are done would wait for each other for ever, or add up wrongly.
+    """
+    return _stream(device, torch.cuda.current_stream(device))
