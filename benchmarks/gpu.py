@@ -1,6 +1,6 @@
 """Does a GPU give the CPU's bits, how fast is the engine there, and how soon does it learn to walk?
 
-    python benchmarks/gpu.py            (at most ten minutes; needs a GPU and CUDA's PyTorch)
+    python benchmarks/gpu.py            (four minutes; needs a GPU and CUDA's PyTorch)
 
 In this order, each within a time of its own (`LIMITS`):
 
@@ -11,12 +11,11 @@ In this order, each within a time of its own (`LIMITS`):
 * the tests with the marker `cuda`;
 * how long an iteration of training collects and updates, with CUDA graphs;
 * how long 384 greedy episodes take on the GPU and on the CPU;
-* for the time that is left but a rest: Hardcore, in the three stages of its presets, and its score;
 * the iteration without CUDA graphs, and the engine's speed on the CPU, with all cores.
 
 What needs the CPU's kernels comes late: they are compiled meanwhile. Each figure is written to
-results/gpu.json as soon as it is known, so a run that is cut short counts too. `--seconds` cuts the
-whole short, which Hardcore pays for. `--dry-run` does all of it in small on the CPU.
+results/gpu.json as soon as it is known, so a run that is cut short counts too. `--dry-run` does all
+of it in small on the CPU. Hardcore has a script of its own, gpu_hardcore.py.
 
 A plain checkout is enough: PYTHONPATH=. python benchmarks/gpu.py. PyTorch, NumPy, warp-lang,
 gymnasium, tensorboard, filelock and, for the tests, pytest have to be installed.
@@ -26,7 +25,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import subprocess
 import sys
 import tempfile
@@ -42,8 +40,10 @@ from unittest import mock
 
 import torch
 import warp as wp
+from gpu_hardcore import BOLD
 from machine import describe_machine
 from tally import Tally
+from timed_training import Clock, Report, best_model, score, train_for
 from torch import Tensor
 
 from bipedal import capture
@@ -52,15 +52,11 @@ from bipedal.config import TrainConfig
 from bipedal.conformance.answer import Answer, answers_of, first_difference
 from bipedal.engines.warp import WarpEngine, quiet_warp
 from bipedal.evaluation.episode import begin, play_episodes
-from bipedal.evaluation.score import Evaluation
-from bipedal.files import atomic_write
 from bipedal.initial import new_policy
 from bipedal.learner import Learner
 from bipedal.ppo import Update
-from bipedal.presets import GPU, HARDCORE, HARDCORE_CAREFUL, HARDCORE_POLISH
+from bipedal.presets import GPU
 from bipedal.rollout import Collector
-from bipedal.trainer import Progress
-from bipedal.training_loop import Outcome, train
 from bipedal.walker import ACTION_DIM, ENV_IDS, HARDCORE_ID, WALKER_ID
 
 POLICIES = {WALKER_ID: "pretrained:walker", HARDCORE_ID: "pretrained:hardcore"}
@@ -82,37 +78,10 @@ LIMITS = {
     "tests": 35.0,
     "phases": 4.0,
     "evaluation": 4.0,
-    "rest": 20.0,
-    "all": 570.0,
 }
-"""Seconds: of each part, of each training until it is solved, and of everything together. What has
-begun is ended, so a part may take a little longer."""
-CURVE_SECONDS = 2.0
-"""From one point of a learning curve to the next."""
-
+"""Seconds: of each part, and of each training until it is solved. What has begun is ended, so a
+part may take a little longer."""
 WALKER = replace(GPU, final_episodes=0)
-_MANY: dict[str, Any] = {
-    "total_timesteps": 2_000_000_000,
-    "num_envs": 4096,
-    "rollout_steps": 32,
-    "minibatch_size": 16_384,
-    "epochs": 5,
-    "best_by": "training",
-    "best_window": 2000,
-    "evaluation_interval": 0,
-    "final_episodes": 0,
-}
-BOLD = replace(HARDCORE, **_MANY, policy_learning_rate=7e-4, critic_learning_rate=7e-4)
-STAGES = (
-    (BOLD, 0.3),
-    (replace(HARDCORE_CAREFUL, **_MANY), 0.3),
-    (replace(HARDCORE_POLISH, **_MANY), 0.4),
-)
-"""The presets of Hardcore with the batches of a GPU, and their shares of the time. Which model is
-the best is a matter of training returns, because evaluations take time; so there is no gain."""
-SCORED_EPISODES = 1000
-FRESH_SEED = 6_000_000
-"""First seed of the episodes on which a training's model is scored."""
 
 Act = Callable[[Tensor], Tensor]
 """Observations (N, 24) to actions (N, 4), on the device of the observations."""
@@ -132,52 +101,21 @@ class Sizes(NamedTuple):
     scored_episodes: int
     limits: dict[str, float]
     training: dict[str, Any]
-    """What trainings have instead of the values of `WALKER` and `STAGES`."""
+    """What trainings have instead of the values of their configuration."""
 
 
 FULL = Sizes(
-    "cuda:0", 100, (1024, 8192, 32_768, 65_536), CPU_ENVS, 0.6, 384, SCORED_EPISODES, LIMITS,
+    "cuda:0", 100, (1024, 8192, 32_768, 65_536), CPU_ENVS, 0.6, 384, 1000, LIMITS,
     {"device": "cuda"},
 )  # fmt: skip
 DRY = Sizes(
     "cpu", 2, (16, 32), 16, 0.05, 2, 2,
-    {**dict.fromkeys(LIMITS, 600.0), "phases": 0.5, "solved": 0.1, "all": 0.0},
+    {**dict.fromkeys(LIMITS, 600.0), "phases": 0.5, "solved": 0.1},
     {
         "device": "cpu", "num_envs": 4, "rollout_steps": 16, "minibatch_size": 32, "epochs": 1,
         "evaluation_interval": 0, "best_by": "training", "checkpoint_interval": 1,
     },
 )  # fmt: skip
-
-
-class Report:
-    """The file, written anew with every figure."""
-
-    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
-        """Begin with what is known of the machine."""
-        self.path, self.contents = path, facts
-
-    def add(self, part: str, figures: dict[str, Any]) -> None:
-        """Add a row to a part of the report."""
-        self.contents.setdefault(part, []).append(figures)
-        self.write()
-        print(part, json.dumps(figures), flush=True)
-
-    def write(self) -> None:
-        """Write what there is."""
-        atomic_write((self.path, (json.dumps(self.contents, indent=1) + "\n").encode()))
-
-
-class Clock:
-    """How long a part may still take."""
-
-    def __init__(self, seconds: float) -> None:
-        """Start now."""
-        self._started, self._seconds = time.monotonic(), seconds
-
-    @property
-    def left(self) -> float:
-        """Seconds, at least 0."""
-        return max(0.0, self._started + self._seconds - time.monotonic())
 
 
 def held_actions(num_envs: int, device: str) -> Act:
@@ -397,34 +335,6 @@ def measure_evaluation(report: Report, sizes: Sizes) -> None:
         report.add("evaluation", {**facts, "seconds": round(spent, 3), "mean_return": mean})
 
 
-class Curve(list[tuple[float, int, float, float]]):
-    """Points of a training: seconds, timesteps, mean return in training, best of evaluations."""
-
-    def note(self, now: Progress) -> None:
-        """Add a point, or put it in the place of the last one if that is young."""
-        point = (round(now.elapsed, 2), now.timesteps, now.mean_return, now.best_return)
-        if len(self) < 2 or now.elapsed - self[-2][0] >= CURVE_SECONDS:
-            self.append(point)
-        else:
-            self[-1] = point  # the last point is always the end
-
-
-class Training(NamedTuple):
-    """How a training ended."""
-
-    outcome: Outcome
-    seconds: float
-    """From its launch."""
-    curve: Curve
-
-
-def train_for(config: TrainConfig, run: Path, seconds: float) -> Training:
-    """Train until it is solved, or for so many seconds; the time of the start counts too."""
-    clock, started, curve = Clock(seconds), time.perf_counter(), Curve()
-    outcome = train(config, run, on_iteration=curve.note, should_stop=lambda: not clock.left)
-    return Training(outcome, time.perf_counter() - started, curve)
-
-
 def measure_walker(report: Report, config: TrainConfig, seconds: float, sizes: Sizes) -> None:
     """Train for so many seconds at most, and score what was solved."""
     config = replace(config, **sizes.training)
@@ -441,60 +351,10 @@ def measure_walker(report: Report, config: TrainConfig, seconds: float, sizes: S
             "curve": trained.curve,
         }
         if trained.outcome.solved:
-            figures["score"] = score(best_model(run), config.env_id, sizes)
-    report.add("walker", figures)
-
-
-def measure_hardcore(report: Report, seconds: float, sizes: Sizes) -> None:
-    """Train for so many seconds in stages, each from the model before, and score the last.
-
-    The last stage anneals: over the timesteps that the stage before would have taken in its time.
-    """
-    model: Path | None = None
-    speed = 1.0
-    with tempfile.TemporaryDirectory() as folder:
-        for stage, share in STAGES:
-            time_left, run = share * seconds, Path(folder) / stage.preset
-            anneals = stage.learning_rate_schedule == "linear"
-            config = replace(
-                stage,
-                **sizes.training,
-                init_from=None if model is None else str(model),
-                anneal_timesteps=(
-                    max(1, round(speed * time_left)) if anneals else stage.total_timesteps
-                ),
+            figures["score"] = score(
+                best_model(run), config.env_id, sizes.scored_episodes, sizes.device
             )
-            trained = train_for(config, run, time_left)
-            speed = trained.outcome.timesteps / trained.seconds
-            model = best_model(run)
-            figures = {
-                "stage": stage.preset,
-                "seconds": round(trained.seconds, 2),
-                "timesteps": trained.outcome.timesteps,
-                "curve": trained.curve,
-            }
-            report.add("hardcore", figures)
-        assert model is not None
-        report.add("hardcore", {"score": score(model, HARDCORE_ID, sizes)})
-
-
-def best_model(run: Path) -> Path:
-    """The model that a run leaves, or the last one where it was stopped before any was the best."""
-    models = run / "saved_models"
-    best = models / "best_model.pth"
-    if best.exists():
-        return best
-    return max(models.glob("checkpoint_*.pth"), key=lambda path: path.stat().st_mtime)
-
-
-def score(model: Path, env_id: str, sizes: Sizes) -> dict[str, Any]:
-    """The greedy policy in fresh episodes, on the device."""
-    policy = load_model(model).to(sizes.device)
-    seeds = range(FRESH_SEED, FRESH_SEED + sizes.scored_episodes)
-    engine = WarpEngine(env_id, len(seeds), FRESH_SEED, device=sizes.device, autoreset=False)
-    with closing(engine):
-        played = [episode for _, episode in play_episodes(begin(policy), engine, seeds)]
-    return Evaluation(env_id, FRESH_SEED, played).summary()
+    report.add("walker", figures)
 
 
 def run_tests(report: Report, seconds: float) -> None:
@@ -557,13 +417,11 @@ def main() -> None:
     """Test, compare, measure and train."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dry-run", action="store_true", help="in small, on the CPU")
-    parser.add_argument("--seconds", type=float, help="for everything together")
     parser.add_argument("--out", type=Path, default=Path("results/gpu.json"))
     options = parser.parse_args()
     if not (options.dry_run or torch.cuda.is_available()):
         parser.error("there is no CUDA device that PyTorch can use: --dry-run needs none")
     sizes = DRY if options.dry_run else FULL
-    clock = Clock(options.seconds or sizes.limits["all"])
     torch.set_num_threads(1)
     quiet_warp()
     facts = {"command": "python benchmarks/gpu.py", **describe_machine(), "finished": False}
@@ -581,8 +439,6 @@ def main() -> None:
     attempt(report, "tests", run_tests, sizes.limits["tests"])
     attempt(report, "phases", measure_all_phases, True, sizes)
     attempt(report, "evaluation", measure_evaluation, sizes)
-    time_left = max(0.0, clock.left - sizes.limits["rest"])
-    attempt(report, "hardcore", measure_hardcore, time_left, sizes)
     attempt(report, "phases", measure_all_phases, False, sizes)
     attempt(report, "speed", measure_cpu, sizes)
     report.contents["finished"] = True

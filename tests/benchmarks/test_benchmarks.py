@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bipedal.checkpoint import load_model
 from bipedal.conformance.answer import Difference
 from bipedal.walker import ENV_IDS
 
@@ -61,11 +62,22 @@ def test_gpu_dry_run_compares_and_measures(tmp_path: Path) -> None:
         assert 0.0 < spent["collector"] + spent["update"] < spent["learner"]
     assert [row["env_id"] for row in report["evaluation"]] == [*ENV_IDS, *ENV_IDS]
     assert [row["seed"] for row in report["walker"]] == [0, 1, 2]
-    *stages, last = report["hardcore"]
-    assert [row["stage"] for row in stages] == ["hardcore", "hardcore-careful", "hardcore-polish"]
-    for row in stages:
-        assert row["timesteps"] == row["curve"][-1][1] == 4 * 16
-    assert last["score"]["mean_length"] > 1
+
+
+def test_gpu_hardcore_dry_run_trains_seeds_in_three_stages(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    report = run(
+        tmp_path, "gpu_hardcore.py", "--dry-run", "--seeds", "2", "--first-seed", "3",
+        "--models", str(models),
+    )  # fmt: skip
+    assert sorted(row["seed"] for row in report["seeds"]) == [3, 4]
+    for row in report["seeds"]:
+        stages = [stage["stage"] for stage in row["stages"]]
+        assert stages == ["hardcore", "hardcore-careful", "hardcore-polish"]
+        for stage in row["stages"]:
+            assert stage["timesteps"] == stage["curve"][-1][1] >= 4 * 16
+        assert row["score"]["mean_length"] > 1
+        assert load_model(row["model"]).actor.hidden_sizes == (16,)
 
 
 @pytest.mark.reference
