@@ -91,6 +91,22 @@ def run_episode(policy: Player, env_id: str, seed: int, *, keep_trajectory: bool
     return episode
 
 
+def play_recorded(act: ActBatch, engine: WarpEngine, recorder: Recorder) -> Iterator[Step]:
+    """Play the first episode of an engine with one environment; yields each step once it is noted.
+
+    Who stops listening breaks the episode off. The trajectory is `recorder.finish(0)`.
+    """
+    observation, begun = engine.reset(), torch.ones(1, dtype=torch.bool)
+    recorder.begin(0)
+    done = False
+    while not done:
+        step = engine.step(act(observation, begun))
+        recorder.record(step)
+        done = bool(step.done)
+        yield step
+        observation, begun = engine.observation, torch.zeros(1, dtype=torch.bool)
+
+
 def play_episodes(
     act: ActBatch,
     engine: WarpEngine,

@@ -7,12 +7,11 @@ from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw
 
 from bipedal.engines.picture import take_picture
 from bipedal.engines.warp import WarpEngine
-from bipedal.evaluation.episode import Player, begin
+from bipedal.evaluation.episode import Player, begin, play_recorded
 from bipedal.evaluation.gait import Gait, analyse
 from bipedal.evaluation.recorder import Recorder
 from bipedal.physics.constants import HULL, SCALE
@@ -41,22 +40,14 @@ class Strip(NamedTuple):
 def take_strip(policy: Player, env_id: str, seed: int) -> Strip:
     """Play the episode of `reset(seed=seed)` and keep some frames of it."""
     with closing(WarpEngine(env_id, 1, seed, autoreset=False)) as engine:
-        act, recorder = begin(policy), Recorder(engine, [0])
-        observation, begun = engine.reset([seed]), torch.ones(1, dtype=torch.bool)
-        recorder.begin(0)
+        recorder = Recorder(engine, [0])
         frames: list[Frame] = []
-        timestep, done, episodic_return = 0, False, 0.0
-        while not done:
-            step = engine.step(act(observation, begun))
-            recorder.record(step)
-            timestep += 1
-            episodic_return += float(step.reward[0])
-            done = bool(step.done[0])
-            observation, begun = engine.observation, torch.zeros(1, dtype=torch.bool)
+        for timestep, step in enumerate(play_recorded(begin(policy), engine, recorder), start=1):
             due = timestep >= FIRST and (timestep - FIRST) % STRIDE == 0
-            if due and len(frames) < FRAMES and not done:
+            if due and len(frames) < FRAMES and not step.done:
                 frames.append(_around_the_hull(engine, timestep))
-        return Strip(frames, analyse(recorder.finish(0)), episodic_return)
+        trajectory = recorder.finish(0)
+        return Strip(frames, analyse(trajectory), float(trajectory.rewards.sum()))
 
 
 def _around_the_hull(engine: WarpEngine, frame_number: int) -> Frame:

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from bipedal.engines.picture import take_picture
 from bipedal.engines.warp import WarpEngine
 from bipedal.errors import RunFailedError, UserError
-from bipedal.evaluation.episode import ActBatch, Player, begin
+from bipedal.evaluation.episode import Player, begin, play_recorded
 from bipedal.evaluation.recorder import Recorder
 from bipedal.evaluation.trajectory import Trajectory
 from bipedal.physics.constants import TIMESTEP
@@ -95,41 +93,19 @@ def record_episode(
         limit = TIME_LIMITS[env_id]
         if max_seconds is not None:
             limit = min(limit, max(1, round(min(max_seconds, limit) * FPS)))
-        take = _Take(begin(policy), engine)
+        recorder = Recorder(engine, [0])
+        steps = itertools.islice(play_recorded(begin(policy), engine, recorder), limit)
+        frames = (take_picture(engine, 0, number) for number, _ in enumerate(steps, start=1))
         temporary = _temporary_beside(out)
         try:
-            write(iter(progress(take.frames(limit), limit)), temporary)
+            write(iter(progress(frames, limit)), temporary)
             os.replace(temporary, out)
         except OSError as error:
             raise RunFailedError(f"cannot write '{out}': {error.strerror or error}") from None
         finally:
             temporary.unlink(missing_ok=True)
-    return RecordedEpisode(out, take.trajectory)
-
-
-class _Take:
-    """One episode before the camera."""
-
-    def __init__(self, act: ActBatch, engine: WarpEngine) -> None:
-        """The first episode of the engine's only environment."""
-        self._act = act
-        self._engine = engine
-        self.trajectory: Trajectory
-        """Of all frames; there once they have all been taken."""
-
-    def frames(self, limit: int) -> Iterator[Frame]:
-        """Yield one frame after each timestep, at most `limit`."""
-        observation = self._engine.reset()
-        recorder = Recorder(self._engine, [0])
-        recorder.begin(0)
-        for number in range(1, limit + 1):
-            begun = torch.tensor([number == 1])
-            step = self._engine.step(self._act(observation, begun))
-            recorder.record(step)
-            yield take_picture(self._engine, 0, number)
-            if step.done:
-                break
-        self.trajectory = recorder.finish(0)
+        trajectory = recorder.finish(0)
+    return RecordedEpisode(out, trajectory)
 
 
 def _temporary_beside(out: Path) -> Path:
