@@ -73,7 +73,8 @@ class TrainConfig:
     pretrained:NAME."""
     stop_when_solved: bool = True
     """Stop once the environment is solved. It is when the mean of a greedy evaluation, less two
-    standard errors of a mean of 100, reaches the threshold, and so does that of 192 others."""
+    standard errors of a mean of 100, reaches the threshold, and so does that of 192 others; and
+    when the robot does not kneel."""
     final_episodes: Annotated[int, between(0, 100_000)] = 100
     """Fresh episodes that score the best model at the end; 0 for none."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

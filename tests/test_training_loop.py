@@ -328,7 +328,9 @@ class ScriptedEvaluator:
 
     def evaluate(self, policy: Policy) -> Result:
         self.asked.append("evaluation")
-        return Result({"mean_return": self.evaluation}, self.evaluation, 0.0, self.gain)
+        return Result(
+            {"mean_return": self.evaluation}, self.evaluation, 0.0, self.gain, kneels=False
+        )
 
     def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
         assert policy.gain == self.gain

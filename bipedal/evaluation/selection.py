@@ -18,6 +18,7 @@ from bipedal.config import TrainConfig
 from bipedal.device import CPU
 from bipedal.engines.warp import WarpEngine
 from bipedal.evaluation.episode import ActBatch, Episode, begin, play_episodes
+from bipedal.evaluation.gait import Posture
 from bipedal.evaluation.score import Evaluation
 from bipedal.logs import Row
 from bipedal.policy import Policy
@@ -53,6 +54,8 @@ class Result(NamedTuple):
     std_return: float
     gain: float
     """Gain with which the greedy policy did best."""
+    kneels: bool
+    """Whether the robot kneels in most of the episodes whose gait was analysed."""
 
 
 class Evaluator:
@@ -87,14 +90,15 @@ class Evaluator:
             for first in range(0, len(seeds), count)
         ]
         best = max(range(len(evaluations)), key=lambda index: evaluations[index].mean_return)
-        summary = evaluations[best].summary()
+        summary, gait = evaluations[best].summary(), evaluations[best].gait()
         row = {
             **summary,
             **_crossed(self._env_id, evaluations[best].crossed()),
-            **_gait(evaluations[best].gait()),
+            **_gait(gait),
             "gain": gains[best],
         }
-        return Result(row, summary["mean_return"], summary["std_return"], gains[best])
+        kneels = gait["posture"] == Posture.KNEELING
+        return Result(row, summary["mean_return"], summary["std_return"], gains[best], kneels)
 
     def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
         """Play a part of the confirmation's episodes with the policy's own gain."""
@@ -204,9 +208,13 @@ class Selection:
         return result
 
     def looks_solved(self, result: Result) -> bool:
-        """Whether `confirm` is to decide if the run is over: its own rule holds already."""
+        """Whether `confirm` is to decide if the run is over: its own rule holds already.
+
+        A robot that kneels is not done, whatever it scores: training costs it something to kneel.
+        """
         sure = sure_mean(result.mean_return, result.std_return)
-        return self._config.stop_when_solved and sure >= REWARD_THRESHOLD
+        over = sure >= REWARD_THRESHOLD and not result.kneels
+        return self._config.stop_when_solved and over
 
     def confirm(self, policy: Policy) -> bool:
         """Whether the environment is solved, and that ends the run; then this model is the best.

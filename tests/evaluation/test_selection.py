@@ -14,7 +14,7 @@ from bipedal.config import TrainConfig
 from bipedal.device import CPU
 from bipedal.evaluation import selection
 from bipedal.evaluation.gait import GaitClass
-from bipedal.evaluation.score import evaluate
+from bipedal.evaluation.score import Evaluation, evaluate
 from bipedal.evaluation.selection import (
     GREEDY_GAINS,
     Evaluator,
@@ -48,7 +48,7 @@ def with_noise(policy: Policy, std: float) -> Policy:
 
 
 def test_an_evaluation_tells_of_returns_and_gait(evaluator: Evaluator, walker: Policy) -> None:
-    row, mean_return, std_return, gain = evaluator.evaluate(walker)
+    row, mean_return, std_return, gain, _ = evaluator.evaluate(walker)
     assert row.keys() >= {
         "mean_return", "std_return", "min_return", "max_return", "fall_rate", "mean_length",
         "mean_speed",
@@ -74,13 +74,13 @@ def test_the_gain_that_does_best_is_found() -> None:
     strong.gain = 2.5
     strong = with_noise(strong.with_gain_in_weights(), 0.5)
     with closing(Evaluator(WALKER_ID, 16)) as ours:
-        row, _, _, gain = ours.evaluate(strong)
+        row, _, _, gain, _ = ours.evaluate(strong)
     assert gain == row["gain"] == min(GREEDY_GAINS)
 
 
 def test_a_policy_with_little_noise_plays_all_episodes_as_it_is(walker: Policy) -> None:
     with closing(Evaluator(WALKER_ID, 2)) as ours:
-        _, mean_return, _, gain = ours.evaluate(with_noise(walker, 0.1))
+        _, mean_return, _, gain, _ = ours.evaluate(with_noise(walker, 0.1))
     assert gain == 1.0
     assert mean_return == evaluate(walker, episodes=6, seed=EVALUATION_SEED).mean_return
 
@@ -112,7 +112,7 @@ class Scripted:
 
     def evaluate(self, policy: Policy) -> Result:
         self.evaluated += 1
-        return Result({}, 310.0, 1.0, 0.8)
+        return Result({}, 310.0, 1.0, 0.8, kneels=False)
 
     def returns(self, policy: Policy, part: int) -> npt.NDArray[np.float64]:
         self.played.append(part)
@@ -184,8 +184,19 @@ def test_what_does_not_look_solved_or_need_not_be_is_not_to_be_confirmed(
     changes: dict[str, object], mean_return: float, std_return: float
 ) -> None:
     ours = Selection(config_with(**changes))
-    assert not ours.looks_solved(Result({}, mean_return, std_return, 1.0))
-    assert Selection(config_with()).looks_solved(Result({}, 303.1, 15.0, 1.0))
+    assert not ours.looks_solved(Result({}, mean_return, std_return, 1.0, kneels=False))
+    assert Selection(config_with()).looks_solved(Result({}, 303.1, 15.0, 1.0, kneels=False))
+
+
+def test_a_robot_that_kneels_is_not_solved(scripted: Scripted) -> None:
+    assert not Selection(config_with()).looks_solved(Result({}, 330.0, 1.0, 1.0, kneels=True))
+
+
+def test_an_evaluation_says_who_kneels(evaluator: Evaluator, walker: Policy) -> None:
+    assert not evaluator.evaluate(walker).kneels
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Evaluation, "gait", lambda self: {"posture": "kneeling/crawling"})
+        assert evaluator.evaluate(walker).kneels
 
 
 def test_evaluations_come_at_their_interval_when_training_is_promising_and_at_the_end(
@@ -208,7 +219,7 @@ def test_what_it_finds_is_the_score_of_these_episodes(walker: Policy) -> None:
     strong = walker.share()
     strong.gain = 0.8
     with closing(Evaluator(WALKER_ID, 2, (0.5, 0.8))) as ours:
-        _, mean_return, _, gain = ours.evaluate(with_noise(walker, 0.5))
+        _, mean_return, _, gain, _ = ours.evaluate(with_noise(walker, 0.5))
         assert gain == 0.8
         assert mean_return == evaluate(strong, episodes=2, seed=EVALUATION_SEED).mean_return
         confirmed = evaluate(strong, episodes=4, seed=CONFIRMATION_SEED + 4).returns.tolist()
