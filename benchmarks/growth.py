@@ -78,6 +78,7 @@ def run_long(seed: int) -> list[dict[str, Any]]:
         seed=seed,
         total_timesteps=LONG_TIMESTEPS,
         anneal_timesteps=LONG_TIMESTEPS,
+        restart_timesteps=0,
         stop_when_solved=False,
         evaluation_interval=40,
     )

@@ -138,9 +138,10 @@ class TrainConfig:
     final_learning_rate_scale: Share = 0.02
     """Share of the learning rate that the linear schedule ends with."""
     anneal_timesteps: Annotated[int, between(1, MANY)] = 2_500_000
-    """Timesteps over which rates, noise and γ are annealed. After that, learning rate and standard
-    deviation start again from their first values (a warm restart), for a run that is not solved by
-    then."""
+    """Timesteps over which rates, noise and γ are annealed."""
+    restart_timesteps: Annotated[int, between(0, MANY)] = 1_200_000
+    """Timesteps after which learning rates and standard deviation start again from their first
+    values (a warm restart), for a run that is not solved by then; 0 for those of the annealing."""
     max_grad_norm: Annotated[float, above(0), at_most(1e6)] = 0.5
     """Largest norm of a gradient, for each network."""
     adam_epsilon: Rate = 1e-5
@@ -290,8 +291,9 @@ RAW_REWARD: Mapping[str, Any] = {
     "final_torque_share": 0.0,
     "posture_cost": 0.0,
 }
-"""Fields with which training sees torque and posture as a score does. So did the versions that did
-not have these fields."""
+"""Fields with which training sees torque and posture as a score does."""
+_BEFORE: Mapping[str, Any] = {**RAW_REWARD, "restart_timesteps": 0}
+"""What versions did that did not have these fields."""
 
 
 def config_to_json(config: TrainConfig) -> dict[str, Any]:
@@ -302,13 +304,13 @@ def config_to_json(config: TrainConfig) -> dict[str, Any]:
 def config_from_json(data: Mapping[str, Any]) -> TrainConfig:
     """Undo `config_to_json`, of this version or an earlier one.
 
-    Fields that an earlier version did not have take their defaults, or what they stood for then
-    (`RAW_REWARD`). Raises `UserError` if a field is unknown or of another type, or if there is no
+    Fields that an earlier version did not have take their defaults, or what was done then
+    (`_BEFORE`). Raises `UserError` if a field is unknown or of another type, or if there is no
     `preset`, which every version writes.
     """
     defaults = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
     written = {name: value for name, value in data.items() if name not in RETIRED_FIELDS}
-    known = {**RAW_REWARD, **written}
+    known = {**_BEFORE, **written}
     unknown = sorted(set(known) - set(defaults))
     if unknown:
         raise UserError(

@@ -22,6 +22,7 @@ SEED = TrainConfig(
     policy_learning_rate=3e-4,
     critic_learning_rate=4e-4,
     learning_rate_schedule="constant",
+    restart_timesteps=0,
     gamma=0.99,
     final_gamma=0.99,
     gae_lambda=0.95,
@@ -82,7 +83,11 @@ Where its values come from (tuned on seeds 0 to 6 only, see docs/learner.md):
   start none of four was done in time.
 * The largest standard deviation falls from 0.61, its initial value, to 0.1. Without this the policy
   learned to rely on its own noise, and its mean, which is what the greedy policy plays, fell over.
-* Warm restarts: if the walker is not solved when the annealing is over, the annealing begins again.
+* Warm restarts: if the walker is not solved after 1.2M timesteps, learning rates and noise begin
+  again, long before they are annealed. Robots that learn with much less noise than 0.3 get a gait
+  that falls. Seed 1107 fell in 29 % of its episodes with noise of 0.1, after 2.5M timesteps, and
+  not at all 0.4M timesteps after the restart. Without any annealing seeds 0 and 1 took twice as
+  long.
 * In training torque takes half of what progress pays, and 0.3 is taken off for each metre that the
   hull is below 2.2 m. Without them a robot learns to lunge on one shin. With the posture cost alone
   it walks upright, but with motors that are either on or off. With a fixed six times the cost of
@@ -102,6 +107,7 @@ GPU = dataclasses.replace(
     policy_learning_rate=1e-3,
     critic_learning_rate=1e-3,
     anneal_timesteps=10_000_000,
+    restart_timesteps=0,
     evaluation_interval=30,
     evaluation_min_return=-60.0,
 )
@@ -123,6 +129,7 @@ HARDCORE_FINETUNE = dataclasses.replace(
     policy_learning_rate=1e-5,
     critic_learning_rate=1e-5,
     learning_rate_schedule="constant",
+    restart_timesteps=0,
     final_gamma=DEFAULT.gamma,
     entropy_coefficient=0.01,
     std_max=1.0,
@@ -149,6 +156,7 @@ HARDCORE = dataclasses.replace(
     policy_learning_rate=5e-4,
     critic_learning_rate=5e-4,
     learning_rate_schedule="constant",
+    restart_timesteps=0,
     final_gamma=DEFAULT.gamma,
     reward_floor=-10.0,
     endless_course=True,
@@ -180,6 +188,7 @@ RECORD = dataclasses.replace(
     minibatch_size=4096,
     epochs=8,
     anneal_timesteps=15_000_000,
+    restart_timesteps=0,
     final_torque_share=0.92,
     posture_cost=0.4,
     replay_falls=0.3,

@@ -23,25 +23,31 @@ class Hyperparameters(NamedTuple):
 def hyperparameters(config: TrainConfig, timesteps: int) -> Hyperparameters:
     """The values after so many timesteps.
 
-    Learning rates and the largest standard deviation are annealed over `anneal_timesteps`. When
-    that is over they begin again, a warm restart (Loshchilov & Hutter 2017): a run that is stuck
-    gets another chance. The discount factor and the share of torque grow once and stay.
+    Learning rates and the largest standard deviation are annealed over `anneal_timesteps`. After
+    `restart_timesteps` they begin again, a warm restart (Loshchilov & Hutter 2017): a run that is
+    stuck gets another chance. The discount factor and the share of torque grow once and stay.
     """
-    share = timesteps / config.anneal_timesteps
+    grown = timesteps / config.anneal_timesteps
+    annealed = timesteps % _period(config) / config.anneal_timesteps
     initial_std = config.restart_std_max if restarts(config, timesteps) else config.std_max
     return Hyperparameters(
-        policy_learning_rate=learning_rate(config, config.policy_learning_rate, share % 1.0),
-        critic_learning_rate=learning_rate(config, config.critic_learning_rate, share % 1.0),
-        gamma=1.0 - geometric(1.0 - config.gamma, 1.0 - config.final_gamma, share),
-        std_max=geometric(initial_std, config.final_std_max, share % 1.0),
+        policy_learning_rate=learning_rate(config, config.policy_learning_rate, annealed),
+        critic_learning_rate=learning_rate(config, config.critic_learning_rate, annealed),
+        gamma=1.0 - geometric(1.0 - config.gamma, 1.0 - config.final_gamma, grown),
+        std_max=geometric(initial_std, config.final_std_max, annealed),
         torque_share=1.0
-        - geometric(1.0 - config.torque_share, 1.0 - config.final_torque_share, share),
+        - geometric(1.0 - config.torque_share, 1.0 - config.final_torque_share, grown),
     )
 
 
 def restarts(config: TrainConfig, timesteps: int) -> int:
     """How often the annealing has begun again after so many timesteps."""
-    return timesteps // config.anneal_timesteps
+    return timesteps // _period(config)
+
+
+def _period(config: TrainConfig) -> int:
+    """Timesteps from one warm restart to the next."""
+    return config.restart_timesteps or config.anneal_timesteps
 
 
 def noise_restarts(config: TrainConfig, timesteps: int) -> bool:

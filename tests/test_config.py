@@ -49,7 +49,7 @@ ABOVE_0 = [
 ]  # fmt: skip
 FROM_0 = [
     "seed", "gae_lambda", "entropy_coefficient", "final_learning_rate_scale", "curriculum_share",
-    "replay_falls",
+    "replay_falls", "restart_timesteps",
     "evaluation_interval", "video_interval", "final_episodes",
 ]  # fmt: skip
 OTHER_NUMBERS = ["reward_floor", "initial_log_std", "evaluation_min_return"]
@@ -264,7 +264,7 @@ def test_a_field_that_an_earlier_version_did_not_have_is_what_it_was_then(field:
     """That is its default, but for those that came with another meaning of the default preset."""
     data = config_to_json(PRESETS["seed"])
     del data[field]
-    then = RAW_REWARD.get(field, getattr(DEFAULT, field))
+    then = {**RAW_REWARD, "restart_timesteps": 0}.get(field, getattr(DEFAULT, field))
     assert config_from_json(data) == dataclasses.replace(PRESETS["seed"], **{field: then})
 
 

@@ -57,6 +57,7 @@ def test_the_seed_preset_has_the_numbers_of_the_notebook() -> None:
         "learning_rate_schedule": "constant",
         "final_learning_rate_scale": 0.02,
         "anneal_timesteps": 2_500_000,
+        "restart_timesteps": 0,
         "gamma": 0.99,
         "final_gamma": 0.99,
         "gae_lambda": 0.95,

@@ -10,6 +10,7 @@ CONFIG = dataclasses.replace(
     num_envs=10,
     rollout_steps=10,
     anneal_timesteps=1000,
+    restart_timesteps=0,
     policy_learning_rate=4e-4,
     critic_learning_rate=8e-4,
     final_learning_rate_scale=0.5,
@@ -70,6 +71,19 @@ def restarts(**changes: float) -> list[int]:
 
 def test_the_noise_restarts_once_a_period() -> None:
     assert restarts() == [1000, 2000, 3000]
+
+
+def test_a_restart_comes_before_the_annealing_is_over_or_after_it() -> None:
+    """The discount factor and the share of torque know nothing of it."""
+    early = dataclasses.replace(CONFIG, restart_timesteps=500)
+    assert restarts(restart_timesteps=500) == [500, 1000, 1500, 2000, 2500, 3000]
+    expected = (4e-4, 8e-4, 1 - (0.1 * 0.01) ** 0.5, 0.2, 1 - (0.8 * 0.2) ** 0.5)
+    assert schedules.hyperparameters(early, 500) == pytest.approx(expected)
+    half = (3.5e-4, 7e-4, 0.99, 0.2**0.75 * 0.1**0.25, 0.8)
+    assert schedules.hyperparameters(early, 1250) == pytest.approx(half)
+    late = dataclasses.replace(CONFIG, restart_timesteps=2000)
+    assert restarts(restart_timesteps=2000) == [2000]
+    assert schedules.hyperparameters(late, 1500) == pytest.approx((2e-4, 4e-4, 0.99, 0.1, 0.8))
 
 
 def test_a_period_that_is_no_multiple_of_a_batch_restarts_in_the_iteration_after_it() -> None:

@@ -37,6 +37,7 @@ TOY = TrainConfig(
     policy_learning_rate=5e-4,
     final_learning_rate_scale=0.0,
     anneal_timesteps=8 * 256,
+    restart_timesteps=0,
     final_gamma=0.998,
     initial_log_std=-0.5,
     std_max=0.61,

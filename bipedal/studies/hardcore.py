@@ -59,7 +59,7 @@ CHANGES = {FORGOT: WITHOUT_STATISTICS, FREELY: BEGINNER, ALL: BEGINNER}
 
 def config_of(arm: str, timesteps: int) -> TrainConfig:
     """An arm, annealed over the budget."""
-    return budgeted(replace(ARMS[arm], anneal_timesteps=timesteps), timesteps)
+    return budgeted(replace(ARMS[arm], anneal_timesteps=timesteps, restart_timesteps=0), timesteps)
 
 
 def configure(arm: str, timesteps: int) -> dict[str, Any]:
