@@ -63,7 +63,7 @@ of 0. Videos are recorded with the training statistics instead of fresh ones. On
 DEFAULT = TrainConfig()
 """The walker for a laptop: it stops when the walker is solved, most often in a minute or two.
 
-Where its values come from (tuned on seeds 0 to 6 only, see docs/learner.md):
+Where its values come from (tuned on seeds 0 to 6, the warm restart on others too, docs/learner.md):
 
 * 64 environments x 128 timesteps, 10 epochs, two separate 64-64 ReLU networks with LayerNorm and an
   initial log-std of -0.5. These reached 300 where wider, tanh or noisier variants stopped short or
