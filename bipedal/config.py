@@ -140,8 +140,8 @@ class TrainConfig:
     anneal_timesteps: Annotated[int, between(1, MANY)] = 2_500_000
     """Timesteps over which rates, noise and γ are annealed."""
     restart_timesteps: Annotated[int, between(0, MANY)] = 1_200_000
-    """Timesteps after which learning rates and standard deviation start again from their first
-    values (a warm restart), for a run that is not solved by then; 0 for those of the annealing."""
+    """Timesteps from one warm restart to the next; 0 for those of the annealing. Learning rates and
+    standard deviation then start again from their first values, for a run that is not solved."""
     max_grad_norm: Annotated[float, above(0), at_most(1e6)] = 0.5
     """Largest norm of a gradient, for each network."""
     adam_epsilon: Rate = 1e-5
