@@ -16,7 +16,6 @@ runs/gpu-hardcore. `--dry-run` does all of it in small on the CPU.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -107,7 +106,7 @@ def train_seed(task: Task) -> dict[str, Any]:
         }
         rows.append(figures)
     assert model is not None
-    result = score(model, HARDCORE.env_id, task.episodes, task.change.get("device", "cuda"))
+    result = score(model, config.env_id, task.episodes, config.device)
     return {"seed": task.seed, "model": str(model), "stages": rows, "score": result}
 
 
@@ -141,7 +140,6 @@ def main() -> None:
     tasks = [Task(seed, seconds, episodes, options.models, change) for seed in seeds]
     for row in train_seeds(tasks):
         report.add("seeds", row)
-    print(json.dumps([row["score"]["mean_return"] for row in report.contents["seeds"]]))
 
 
 if __name__ == "__main__":
