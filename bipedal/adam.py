@@ -48,6 +48,10 @@ class Adam:
         """Take other steps from now on."""
         self._rate.fill_(rate)
 
+    def memory(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Where it keeps the moments, (P,) each, the number of steps and the rate, float64."""
+        return self._mean, self._square, self._steps, self._rate
+
     @torch.no_grad()
     def step(self) -> None:
         """Take a step along `gradient`."""

@@ -26,6 +26,7 @@ from torch import Tensor
 from bipedal import capture
 from bipedal.adam import Adam
 from bipedal.capture import Captured
+from bipedal.fused.steps import FusedSteps, fused_policy_steps, fused_value_steps, supports
 from bipedal.networks import Actor, Critic, gaussian_entropy, gaussian_log_prob
 
 
@@ -280,6 +281,26 @@ def improve_value(
     return Improvement(torch.stack(losses).mean()[None], norms)
 
 
+def improve_policy_at_once(
+    steps: FusedSteps, epochs: Sequence[Sequence[Tensor]], clip_range: float
+) -> Improvement:
+    """`improve_policy` in one native call."""
+    indices = [index for minibatches_of_epoch in epochs for index in minibatches_of_epoch]
+    done = steps(indices)
+    log_ratios = done.log_ratios.split([len(index) for index in indices])
+    each = zip(done.losses, done.entropies, log_ratios, done.norms, strict=True)
+    rows = [
+        _policy_statistics(PolicyStep(*step), clip_range) for step in list(each)[-len(epochs[-1]) :]
+    ]
+    return Improvement(torch.stack(rows).mean(0), [done.norms])
+
+
+def improve_value_at_once(steps: FusedSteps, epochs: Sequence[Sequence[Tensor]]) -> Improvement:
+    """`improve_value` in one native call."""
+    done = steps([index for minibatches_of_epoch in epochs for index in minibatches_of_epoch])
+    return Improvement(done.losses[-len(epochs[-1]) :].mean()[None], [done.norms])
+
+
 class Update:
     """Improves actor and critic on one rollout after another: PPO algorithm 1, the inner loop.
 
@@ -298,15 +319,51 @@ class Update:
         settings: UpdateSettings,
     ) -> None:
         """Learn from what lies in `batch` when it is called."""
-        self._actor = actor
         self._settings = settings
         self._size, self._device = len(batch.advantages), batch.advantages.device
-        self._policy_step = Captured(
-            partial(policy_step, actor, actor_optimizer, batch, settings), self._device
+        self._improve_policy = self._make_improve_policy(actor, actor_optimizer, batch)
+        self._improve_value = self._make_improve_value(critic, critic_optimizer, batch)
+
+    def _make_improve_policy(
+        self, actor: Actor, optimizer: Adam, batch: Batch
+    ) -> Callable[[Sequence[Sequence[Tensor]]], Improvement]:
+        settings = self._settings
+        if self._fuses(actor):
+            steps = fused_policy_steps(
+                actor,
+                optimizer,
+                observations=batch.observations,
+                actions=batch.actions,
+                log_probs=batch.log_probs,
+                advantages=batch.advantages,
+                clip_range=settings.clip_range,
+                entropy_coefficient=settings.entropy_coefficient,
+                max_grad_norm=settings.max_grad_norm,
+            )
+            return partial(improve_policy_at_once, steps, clip_range=settings.clip_range)
+        step = Captured(partial(policy_step, actor, optimizer, batch, settings), self._device)
+        return lambda epochs: improve_policy(
+            partial(step, variant=actor.std_is_fixed), epochs, settings.clip_range
         )
-        self._value_step = Captured(
-            partial(value_step, critic, critic_optimizer, batch, settings), self._device
-        )
+
+    def _make_improve_value(
+        self, critic: Critic, optimizer: Adam, batch: Batch
+    ) -> Callable[[Sequence[Sequence[Tensor]]], Improvement]:
+        settings = self._settings
+        if self._fuses(critic):
+            steps = fused_value_steps(
+                critic,
+                optimizer,
+                observations=batch.observations,
+                returns=batch.returns,
+                max_grad_norm=settings.max_grad_norm,
+            )
+            return partial(improve_value_at_once, steps)
+        step = Captured(partial(value_step, critic, optimizer, batch, settings), self._device)
+        return partial(improve_value, step)
+
+    def _fuses(self, module: Actor | Critic) -> bool:
+        return supports(module) and not capture.records(self._device)
 
     def __call__(self, generator: torch.Generator) -> UpdateStatistics:
         """Take all steps; `generator`, on the batch's device, draws the minibatches.
@@ -318,10 +375,9 @@ class Update:
             minibatches(self._size, settings.minibatch_size, generator)
             for _ in range(settings.epochs)
         ]
-        step = partial(self._policy_step, variant=self._actor.std_is_fixed)
         value, policy = capture.run_beside(
-            partial(improve_value, self._value_step, epochs),
-            partial(improve_policy, step, epochs, settings.clip_range),
+            partial(self._improve_value, epochs),
+            partial(self._improve_policy, epochs),
             self._device,
         )
         (value_loss,) = value.read()

@@ -110,8 +110,8 @@ def test_a_rollout_and_a_step_wait_for_nothing(
             learner.collector._play()
         learner._compute_advantages()
         index = torch.arange(500, device=device)
-        learner._update._policy_step(index)
-        learner._update._value_step(index)
+        learner._update._improve_policy([[index]])
+        learner._update._improve_value([[index]])
 
 
 @pytest.mark.parametrize("frames", [1, 3])

@@ -191,7 +191,11 @@ def improve(
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_an_iteration_has_the_bits_of_a_plain_one(name: str) -> None:
+def test_an_iteration_has_the_bits_of_a_plain_one(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the gradient steps are PyTorch's."""
+    monkeypatch.setattr(ppo, "supports", lambda module: False)
     config = CONFIGS[name]
     plain = new_policy(config)
     policy = copy.deepcopy(plain)
@@ -203,6 +207,17 @@ def test_an_iteration_has_the_bits_of_a_plain_one(name: str) -> None:
             assert [metrics[f"losses/{name}"] for name in STATISTICS] == statistics, iteration
     for key, value in policy.state_dict().items():
         assert torch.equal(value, plain.state_dict()[key]), key
+
+
+def test_an_iteration_with_native_steps_says_what_a_plain_one_says() -> None:
+    policy = new_policy(SMALL)
+    plain = copy.deepcopy(policy)
+    with closing(Learner(SMALL, policy, torch.Generator().manual_seed(SMALL.seed))) as learner:
+        metrics = learner.learn(0).metrics
+    found = [metrics[f"losses/{name}"] for name in STATISTICS]
+    assert found == pytest.approx(next(plain_iterations(SMALL, plain, 1)), rel=1e-3, abs=1e-6)
+    for key, value in policy.state_dict().items():
+        torch.testing.assert_close(value, plain.state_dict()[key], rtol=1e-3, atol=1e-5)
 
 
 def test_an_environment_that_does_not_fit_is_seen_after_a_rollout_on_a_gpu(
