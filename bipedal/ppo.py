@@ -26,7 +26,8 @@ from torch import Tensor
 from bipedal import capture
 from bipedal.adam import Adam
 from bipedal.capture import Captured
-from bipedal.fused.steps import FusedSteps, fused_policy_steps, fused_value_steps, supports
+from bipedal.fused.network import supports
+from bipedal.fused.steps import FusedSteps, fused_policy_steps, fused_value_steps
 from bipedal.networks import Actor, Critic, gaussian_entropy, gaussian_log_prob
 
 

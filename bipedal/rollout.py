@@ -9,7 +9,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from bipedal import capture
 from bipedal.capture import Captured
+from bipedal.engines.warp import WarpEngine
+from bipedal.fused.network import supports
+from bipedal.fused.rollout import FusedRollout
 from bipedal.history import History
 from bipedal.networks import gaussian_log_prob
 from bipedal.normalizer import RewardScaler
@@ -139,6 +143,40 @@ class Collector:
             done=room(dtype=torch.bool),
         )
         self._fell = room(dtype=torch.bool)
+        self._fused = self._fuse()
+
+    def _fuse(self) -> FusedRollout | None:
+        """The steps of a rollout without a return to Python, where that is possible."""
+        engine, policy, rollout, raw = self.engine, self.policy, self.rollout, self._raw
+        if (
+            not isinstance(engine, WarpEngine)
+            or engine.device.type != "cpu"
+            or capture.records(policy.device)
+            or policy.frame_stack.frames > 1
+            or not supports(policy.actor)
+        ):
+            return None
+        return FusedRollout(
+            engine,
+            policy.actor,
+            policy.normalizer,
+            steps=len(rollout.actions),
+            memory={
+                "episode_return": self._returns,
+                "episode_length": self._lengths,
+                "raw_observations": raw.observations,
+                "observations": rollout.observations,
+                "means": raw.means,
+                "actions": rollout.actions,
+                "final_observations": raw.final_frames,
+                "rewards": raw.rewards,
+                "returns": raw.returns,
+                "distances": raw.distances,
+                "lengths": raw.lengths,
+                "terminations": rollout.terminated,
+                "ends": rollout.done,
+            },
+        )
 
     @torch.no_grad()
     def collect(self) -> tuple[Rollout, list[EpisodeStatistics]]:
@@ -162,8 +200,12 @@ class Collector:
         rollout, raw, actor = self.rollout, self._raw, self.policy.actor
         log_std = actor.bounded_log_std()
         rollout.actions.mul_(log_std.exp())
-        for t in range(len(rollout.actions)):
-            self._step(t)
+        if self._fused is None:
+            for t in range(len(rollout.actions)):
+                self._step(t)
+        else:
+            self._fused()
+            self._history.push(self._fused.observation, rollout.done[-1])
         self._history.align()
         torch.logical_and(rollout.terminated, raw.rewards == FALL_REWARD, out=self._fell)
         if self.endless_course:

@@ -19,7 +19,7 @@ import torch
 from commands import Trained
 from numpy_engine import NumpyEngine
 
-from bipedal import checkpoint, session
+from bipedal import checkpoint, ppo, rollout, session
 from bipedal.checkpoint import save_model
 from bipedal.config import TrainConfig
 from bipedal.engines.reference import NO_BOX2D, check_box2d
@@ -224,3 +224,10 @@ def make_engine() -> Iterator[EngineMaker]:
             return NumpyEngine(stack.enter_context(closing(engine)))
 
         yield make
+
+
+@pytest.fixture
+def without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training takes PyTorch's way, as on a GPU."""
+    for module in (ppo, rollout):
+        monkeypatch.setattr(module, "supports", lambda _: False)

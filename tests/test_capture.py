@@ -110,12 +110,9 @@ class TestCaptured:
         assert not capture.records(CPU)
 
 
+@pytest.mark.usefixtures("without_native_code")
 @pytest.mark.parametrize("name", TRAININGS)
-def test_a_recorded_training_has_the_bits_of_a_plain_one(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the gradient steps are PyTorch's, as on a GPU."""
-    monkeypatch.setattr(ppo, "supports", lambda module: False)
+def test_a_recorded_training_has_the_bits_of_a_plain_one(name: str, tmp_path: Path) -> None:
     config: TrainConfig = TRAININGS[name]
     training_loop.train(config, tmp_path / "plain")
     with recording() as made:

@@ -190,12 +190,9 @@ def improve(
     return [*torch.stack(rows).mean(0).tolist(), float(torch.stack(value_losses).mean())]
 
 
+@pytest.mark.usefixtures("without_native_code")
 @pytest.mark.parametrize("name", CONFIGS)
-def test_an_iteration_has_the_bits_of_a_plain_one(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the gradient steps are PyTorch's."""
-    monkeypatch.setattr(ppo, "supports", lambda module: False)
+def test_an_iteration_has_the_bits_of_a_plain_one(name: str) -> None:
     config = CONFIGS[name]
     plain = new_policy(config)
     policy = copy.deepcopy(plain)

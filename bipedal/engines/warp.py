@@ -205,7 +205,9 @@ class WarpEngine:
         self._crew = Crew(threads) if threads > 1 else None
         self._block = min(MAX_BLOCK, -(-groups // threads) * LANES)
         self._streams: dict[int, Any] = {}
-        self._launches = self._record_launches(threads)
+        blocks = -(-num_envs // self._block)
+        self._bounds = [blocks * thread // threads for thread in range(threads + 1)]
+        self._launches = self._record_launches()
         # The engine's own memory; the tensors are made once, as making them takes a while.
         arrays = fields(self._outcome)
         self._step = Step(*(wp.to_torch(arrays[name])[:num_envs] for name in Step._fields))
@@ -252,6 +254,47 @@ class WarpEngine:
     def observation(self) -> Tensor:
         """(N, 24) what was observed last; overwritten like what `step` returns."""
         return self._step.observation
+
+    @property
+    def memory(self) -> tuple[Tensor, Step]:
+        """Where a step looks for actions, (N, 4) float32, and where it leaves its answer."""
+        return self._action, self._step
+
+    @property
+    def parts(self) -> list[range]:
+        """The environments of each thread, on a CPU."""
+        starts = [block * self._block for block in self._bounds]
+        return [
+            range(start, min(stop, self.num_envs))
+            for start, stop in itertools.pairwise(starts)
+            if stop > start
+        ]
+
+    def play(self, steps: int, between: Sequence[Callable[[], None]]) -> None:
+        """Take some steps on a CPU, each thread with its part of the environments, on its own.
+
+        `between` has a function for each of `parts`. Its thread calls it before every step and
+        after the last one: it reads the answers that lie in `memory` and puts actions there. Raises
+        `ValueError` as `step` does, for NaN after the steps.
+        """
+        if not self.started:
+            raise ValueError("reset comes before the first step")
+        if self._closed:
+            raise ValueError("the engine is closed")
+
+        def play_part(between: Callable[[], None], step: Callable[[], None]) -> None:
+            for _ in range(steps):
+                between()
+                step()
+            between()
+
+        jobs = list(
+            map(functools.partial, itertools.repeat(play_part), between, self._launches[False])
+        )
+        self._run(jobs)
+        self.check_overflow()
+        if np.isnan(self._action.numpy()).any():
+            raise ValueError("an action is NaN")
 
     def state(self) -> Snapshot:
         """Everything needed to go on exactly from here, mid-episode included."""
@@ -466,9 +509,9 @@ class WarpEngine:
         """Change a rule; the recorded launches hold a copy of them all, made anew if it differs."""
         if getattr(self._rules, name) != value:
             setattr(self._rules, name, value)
-            self._launches = self._record_launches(len(self._launches[True]))
+            self._launches = self._record_launches()
 
-    def _record_launches(self, threads: int) -> dict[bool, list[Callable[..., None]]]:
+    def _record_launches(self) -> dict[bool, list[Callable[..., None]]]:
         """The kernel launches of a step (False) and of a reset (True), one a thread.
 
         On CUDA a launch takes the stream that it goes to.
@@ -491,8 +534,6 @@ class WarpEngine:
                 ]
                 for resetting in (False, True)
             }
-        blocks = -(-self.num_envs // self._block)
-        bounds = [blocks * thread // threads for thread in range(threads + 1)]
         return {
             resetting: [
                 wp.launch(
@@ -505,7 +546,7 @@ class WarpEngine:
                     device=str(self.device),
                     record_cmd=True,
                 ).launch
-                for start, stop in itertools.pairwise(bounds)
+                for start, stop in itertools.pairwise(self._bounds)
                 if stop > start
             ]
             for resetting in (False, True)
@@ -515,14 +556,19 @@ class WarpEngine:
         if self._closed:
             raise ValueError("the engine is closed")
         launches = self._launches[resetting]
-        if not self._on_cpu:
-            launches[0](self._stream())
-        elif self._crew is None:
-            launches[0]()
+        if self._on_cpu:
+            self._run(launches)
         else:
-            self._crew.run(launches)
+            launches[0](self._stream())
         if self._on_cpu or resetting:
             self.check_overflow()
+
+    def _run(self, jobs: Sequence[Callable[[], None]]) -> None:
+        """Do one job a thread."""
+        if self._crew is None:
+            jobs[0]()
+        else:
+            self._crew.run(jobs)
 
     def _stream(self) -> Any:
         """Torch's current stream. Warp is told of each once: not while torch records a graph."""

@@ -1,4 +1,4 @@
-"""The compiled part: Warp compiles `steps.cpp`, as it does the physics, for this machine."""
+"""The compiled parts: Warp compiles the C++ files, as it does the physics, for this machine."""
 
 from __future__ import annotations
 
@@ -7,20 +7,35 @@ from pathlib import Path
 import warp as wp
 
 wp.set_module_options(
-    {
-        "enable_backward": False,
-        "cpu_compiler_flags": "-march=native -ffp-contract=fast",
-    }
+    {"enable_backward": False, "cpu_compiler_flags": "-march=native -ffp-contract=fast"}
 )
 
 
-@wp.func_native(Path(__file__).with_name("steps.cpp").read_text(encoding="utf-8"))
+def _body(name: str) -> str:
+    """The body of a function: a file, with the network before it."""
+    parts = (Path(__file__).with_name(f"{part}.cpp") for part in ("network", name))
+    return "\n".join(part.read_text(encoding="utf-8") for part in parts)
+
+
+@wp.func_native(_body("steps"))
 def take_steps(plan: wp.uint64):
     """Do what lies at this address; see `steps.cpp`."""
     ...
 
 
+@wp.func_native(_body("between"))
+def act_between(plan: wp.uint64):
+    """Do what lies at this address; see `between.cpp`."""
+    ...
+
+
 @wp.kernel
 def steps_kernel(plan: wp.uint64):
-    """Do it once."""
+    """Call `take_steps` once."""
     take_steps(plan)
+
+
+@wp.kernel
+def between_kernel(plan: wp.uint64):
+    """Call `act_between` once."""
+    act_between(plan)

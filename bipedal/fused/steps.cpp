@@ -1,158 +1,58 @@
 // Gradient steps on one of PPO's losses, for one network and one minibatch after another (ppo.py).
-// This is the body of a function of `plan`, the address of what there is to do (steps.py), so its
-// helpers are lambdas.
-//
-// 64 samples at a time go forward through all layers, through the loss and back, so that all of
-// theirs stays in the cache. Matrices are row-major. Columns are padded to whole vectors.
 
-typedef float Vector __attribute__((ext_vector_type(8), aligned(4)));
-typedef long long Int;
-const Int LANES = 8, BLOCK = 64, MAX_LAYERS = 16, MAX_ACTIONS = 64;
-const float LAYER_NORM_EPSILON = 1e-5f, LOG_SQRT_2PI = 0.918938533204672742f;
+const float LOG_SQRT_2PI = 0.918938533204672742f;
 const double BETA_MEAN = 0.9, BETA_SQUARE = 0.999;  // Adam's
 
-// The plan ----------------------------------------------------------------------------------------
-
 struct Plan {
-    Int minibatches, layers, actions;  // no actions for the loss of the values
-    const Int* sizes;                  // (minibatches,)
-    const Int* index;                  // which samples of B, one minibatch after another
-    const float* observations;         // (B, width[0])
-    const float* targets;              // (B,) returns, or (B, A) actions
-    const float* old_log_probs;        // (B,)
-    const float* advantages;           // (B,)
+    Network network;
+    Int minibatches, actions;           // no actions for the loss of the values
+    const Int* sizes;                   // (minibatches,)
+    const Int* index;                   // which samples of B, one minibatch after another
+    const float* observations;          // (B, width[0])
+    const float* targets;               // (B,) returns, or (B, A) actions
+    const float* old_log_probs;         // (B,)
+    const float* advantages;            // (B,)
     float clip_range, entropy_coefficient, max_grad_norm, adam_epsilon;
-    float *losses, *entropies, *norms; // (minibatches,) written
-    float* log_ratios;                 // written, as many as there are in the index
+    float *losses, *entropies, *norms;  // (minibatches,) written
+    float* log_ratios;                  // written, as many as there are in the index
     Int learns_log_std;
-    const float* log_std_bounds;       // (2,)
-    float *log_std, *log_std_gradient; // (A,), among the parameters and the gradient
-    Int size;                          // P, of the parameters of the network
+    const float* log_std_bounds;          // (2,)
+    float *log_std, *log_std_gradient;    // (A,), among the parameters and the gradient
+    Int size;                             // P, of the parameters of the network
     float *parameters, *gradient, *mean, *square;  // (P,), the last two are Adam's
-    double *steps;                     // Adam's
+    double* steps;                        // Adam's
     const double* rate;
-    const Int* width;                  // of the input, and of what each layer gives
-    float **layer, **layer_gradient;   // four a layer: weight, bias, scale and shift of LayerNorm
-    float* room;                       // for what is in between
 };
 Plan& todo = *(Plan*)plan;
-const Int layers = todo.layers, actions = todo.actions;
-const Int *index = todo.index, *width = todo.width;
+const Int actions = todo.actions;
+const Int* index = todo.index;
 float* log_ratios = todo.log_ratios;
+const float clip_range = todo.clip_range;
 
-const auto weight = [&](Int layer) { return todo.layer[4 * layer]; };     // (out, in)
-const auto bias = [&](Int layer) { return todo.layer[4 * layer + 1]; };   // (out,)
-const auto scale = [&](Int layer) { return todo.layer[4 * layer + 2]; };  // (out,)
-const auto shift = [&](Int layer) { return todo.layer[4 * layer + 3]; };  // (out,)
-
-// Vectors and matrices ----------------------------------------------------------------------------
-
-const auto at = [](const float* place) -> Vector { return *(const Vector*)place; };
-const auto put = [](float* place, Vector value) { *(Vector*)place = value; };
-const auto padded = [](Int count) { return (count + LANES - 1) / LANES * LANES; };
-const auto total = [](Vector v) {
-    return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]));
-};
-
-struct One { char size[1]; };
-struct Two { char size[2]; };
-struct Four { char size[4]; };
-
-// Adds to a tile of c, some rows and some vectors of columns, that of the product a b. The element
-// (i, p) of a is a[i * row + p * column]; b and c have rows `stride` apart.
-const auto add_tile = [&](auto rows, auto vectors, float* c, const float* a, Int row, Int column,
-                          const float* b, Int stride, Int depth)
-    __attribute__((always_inline)) {
-    constexpr int ROWS = sizeof(rows), VECTORS = sizeof(vectors);
-    Vector tile[ROWS][VECTORS];
-    #pragma unroll
-    for (int i = 0; i < ROWS; ++i)
-        #pragma unroll
-        for (int j = 0; j < VECTORS; ++j) tile[i][j] = at(c + i * stride + j * LANES);
-    for (Int p = 0; p < depth; ++p)
-        #pragma unroll
-        for (int j = 0; j < VECTORS; ++j) {
-            const Vector right = at(b + p * stride + j * LANES);
-            #pragma unroll
-            for (int i = 0; i < ROWS; ++i) tile[i][j] += (Vector)(a[i * row + p * column]) * right;
-        }
-    #pragma unroll
-    for (int i = 0; i < ROWS; ++i)
-        #pragma unroll
-        for (int j = 0; j < VECTORS; ++j) put(c + i * stride + j * LANES, tile[i][j]);
-};
-
-// Adds a b to c: (rows, depth) times (depth, columns), of which there are whole vectors.
-const auto add_product = [&](float* c, const float* a, Int row, Int column, const float* b,
-                             Int rows, Int depth, Int columns) {
-    const auto add_rows = [&](auto some, Int i) __attribute__((always_inline)) {
-        Int j = 0;
-        for (; j + 2 * LANES <= columns; j += 2 * LANES)
-            add_tile(some, Two{}, c + i * columns + j, a + i * row, row, column, b + j, columns,
-                     depth);
-        if (j < columns)
-            add_tile(some, One{}, c + i * columns + j, a + i * row, row, column, b + j, columns,
-                     depth);
-    };
-    Int i = 0;
-    for (; i + 4 <= rows; i += 4) add_rows(Four{}, i);
-    for (; i < rows; ++i) add_rows(One{}, i);
-};
-
-// Room --------------------------------------------------------------------------------------------
-
-float* free = todo.room;
-const auto take = [&](Int count) {  // zeros
-    float* start = free;
-    free += padded(count);
-    for (float* place = start; place < free; ++place) *place = 0.0f;
-    return start;
-};
+float* const gradients_start = free;
 float* weight_gradient[MAX_LAYERS];  // (in, out), transposed
 float* bias_gradient[MAX_LAYERS];
 float* scale_gradient[MAX_LAYERS];
 float* shift_gradient[MAX_LAYERS];
+Int widest = 0;
 for (Int l = 0; l < layers; ++l) {
     const Int in = width[l], out = padded(width[l + 1]);
+    widest = out > widest ? out : widest;
     weight_gradient[l] = take(in * out);
     bias_gradient[l] = take(out);
     scale_gradient[l] = take(out);
     shift_gradient[l] = take(out);
 }
 float* const gradients_end = free;
-float* transposed[MAX_LAYERS];       // weights, (in, out)
-float* first_output[MAX_LAYERS];     // biases
-float* output[MAX_LAYERS];           // (BLOCK, out) of each layer, after its LayerNorm and ReLU
-float* normal[MAX_LAYERS];           // (BLOCK, out) before LayerNorm's scale and shift
-float* precision[MAX_LAYERS];        // (BLOCK,) reciprocals of LayerNorm's standard deviations
-Int widest = 0;
-for (Int l = 0; l < layers; ++l) {
-    const Int in = width[l], out = padded(width[l + 1]);
-    widest = out > widest ? out : widest;
-    transposed[l] = take(in * out);
-    first_output[l] = take(out);
-    output[l] = take(BLOCK * out);
-    normal[l] = take(BLOCK * out);
-    precision[l] = take(BLOCK);
-}
-float* input = take(BLOCK * width[0]);
 float* slope = take(BLOCK * widest);  // of the loss by what a layer gives
 float* slope_before = take(BLOCK * widest);
-const Int last = layers - 1, outputs = width[layers], outputs_padded = padded(outputs);
-const float clip_range = todo.clip_range;
 
 for (Int minibatch = 0; minibatch < todo.minibatches; ++minibatch) {
 
 const Int samples = todo.sizes[minibatch];
 const float share = 1.0f / samples;
-for (float* place = todo.room; place < gradients_end; ++place) *place = 0.0f;
-for (Int l = 0; l < layers; ++l) {
-    const Int in = width[l], out = width[l + 1];
-    for (Int j = 0; j < out; ++j) {
-        first_output[l][j] = bias(l)[j];
-        for (Int i = 0; i < in; ++i) transposed[l][i * padded(out) + j] = weight(l)[j * in + i];
-    }
-}
+clear(gradients_start, gradients_end);
+load();
 
 double loss = 0.0, advantage_mean = 0.0, advantage_square = 0.0;
 float log_std[MAX_ACTIONS], inverse_std[MAX_ACTIONS], entropy = 0.0f;
@@ -178,36 +78,7 @@ for (Int first = 0; first < samples; first += BLOCK) {
     for (Int i = 0; i < rows; ++i)
         for (Int j = 0; j < width[0]; ++j)
             input[i * width[0] + j] = todo.observations[index[first + i] * width[0] + j];
-
-    // Forward -------------------------------------------------------------------------------------
-
-    for (Int l = 0; l < layers; ++l) {
-        const Int in = width[l], size = padded(width[l + 1]);
-        for (Int i = 0; i < rows; ++i)
-            for (Int j = 0; j < size; j += LANES)
-                put(output[l] + i * size + j, at(first_output[l] + j));
-        const float* before = l ? output[l - 1] : input;
-        add_product(output[l], before, in, 1, transposed[l], rows, in, size);
-        if (l == last) break;
-        for (Int i = 0; i < rows; ++i) {  // LayerNorm and ReLU
-            float *row = output[l] + i * size, *ready = normal[l] + i * size;
-            Vector sum = (Vector)(0.0f), squares = (Vector)(0.0f);
-            for (Int j = 0; j < size; j += LANES) sum += at(row + j);
-            const float mean = total(sum) / size;
-            for (Int j = 0; j < size; j += LANES) {
-                const Vector difference = at(row + j) - mean;
-                squares += difference * difference;
-            }
-            const float reciprocal = 1.0f / ::sqrtf(total(squares) / size + LAYER_NORM_EPSILON);
-            precision[l][i] = reciprocal;
-            for (Int j = 0; j < size; j += LANES) {
-                const Vector x = (at(row + j) - mean) * reciprocal;
-                const Vector y = x * at(scale(l) + j) + at(shift(l) + j);
-                put(ready + j, x);
-                put(row + j, y > 0.0f ? y : (Vector)(0.0f));
-            }
-        }
-    }
+    forward(rows);
 
     // The loss (ppo.py), and its slope by what the last layer gives -------------------------------
 
@@ -279,7 +150,7 @@ for (Int first = 0; first < samples; first += BLOCK) {
 
 for (Int l = 0; l < layers; ++l) {
     const Int in = width[l], out = width[l + 1];
-    float** written = todo.layer_gradient + 4 * l;
+    float** written = network.gradient + 4 * l;
     for (Int j = 0; j < out; ++j) {
         for (Int i = 0; i < in; ++i)
             written[0][j * in + i] = weight_gradient[l][i * padded(out) + j];

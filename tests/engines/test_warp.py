@@ -40,7 +40,7 @@ def keep(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def limit_time(engine: NumpyEngine, steps: int) -> None:
     engine._rules.time_limit = steps
-    engine.engine._launches = engine._record_launches(1)
+    engine.engine._launches = engine._record_launches()
 
 
 class TestInterface:

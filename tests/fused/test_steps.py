@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from bipedal import ppo
 from bipedal.adam import Adam
 from bipedal.fused import steps
-from bipedal.fused.steps import FusedSteps, fused_policy_steps, fused_value_steps, supports
+from bipedal.fused.network import room, supports
+from bipedal.fused.steps import FusedSteps, fused_policy_steps, fused_value_steps, more_room
 from bipedal.networks import Actor, Critic, flatten_parameters, gaussian_log_prob
 
 LIMIT = 0.5
@@ -186,20 +187,22 @@ def test_a_broken_gradient_is_told_and_reaches_no_parameter(
     assert torch.isfinite(state(optimizer)).all()
 
 
-@pytest.mark.parametrize("width", [[24, 64, 64, 1], [3, 1], [7, 8, 40, 16, 1], [1, 256, 1]])
+@pytest.mark.parametrize("width", [[24, 64, 64, 1], [3, 8, 1], [7, 8, 40, 16, 1], [1, 256, 1]])
 def test_the_room_is_as_large_as_needed(width: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    needed = steps.room(width)
-    monkeypatch.setattr(steps, "room", lambda _: needed + 100)
+    needed = room(width) + more_room(width)
+    monkeypatch.setattr(steps, "more_room", lambda width: more_room(width) + 100)
     module, optimizer = make(Critic, width, 3)
     batch = make_batch(100, width[0], None)
     take = fuse(module, optimizer, batch)
-    (room,) = (
-        kept for kept in take._kept if isinstance(kept, Tensor) and kept.numel() == needed + 100
+    (whole,) = (
+        kept
+        for kept in take._call._kept
+        if isinstance(kept, Tensor) and kept.numel() == needed + 100
     )
-    room.fill_(7.0)
+    whole.fill_(7.0)
     take([torch.arange(100)])
-    assert (room[needed:] == 7.0).all()
-    assert room[needed - 1] != 7.0
+    assert (whole[needed:] == 7.0).all()
+    assert whole[needed - 1] != 7.0
 
 
 @pytest.mark.parametrize(
