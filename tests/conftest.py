@@ -25,6 +25,7 @@ from bipedal.config import TrainConfig
 from bipedal.engines.reference import NO_BOX2D, check_box2d
 from bipedal.engines.warp import WarpEngine, quiet_warp
 from bipedal.errors import UserError
+from bipedal.fused import episodes
 from bipedal.networks import Activation, Actor, Critic
 from bipedal.normalizer import ObservationNormalizer
 from bipedal.physics.robot import make_robot
@@ -229,5 +230,5 @@ def make_engine() -> Iterator[EngineMaker]:
 @pytest.fixture
 def without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training takes PyTorch's way, as on a GPU."""
-    for module in (ppo, rollout):
+    for module in (ppo, rollout, episodes):
         monkeypatch.setattr(module, "supports", lambda _: False)

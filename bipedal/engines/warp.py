@@ -270,21 +270,22 @@ class WarpEngine:
             if stop > start
         ]
 
-    def play(self, steps: int, between: Sequence[Callable[[], None]]) -> None:
+    def play(self, steps: int, between: Sequence[Callable[[], bool | None]]) -> None:
         """Take some steps on a CPU, each thread with its part of the environments, on its own.
 
         `between` has a function for each of `parts`. Its thread calls it before every step and
-        after the last one: it reads the answers that lie in `memory` and puts actions there. Raises
-        `ValueError` as `step` does, for NaN after the steps.
+        after the last one: it reads the answers that lie in `memory`, puts actions there, and may
+        end its part's steps with True. Raises `ValueError` as `step` does, for NaN after the steps.
         """
         if not self.started:
             raise ValueError("reset comes before the first step")
         if self._closed:
             raise ValueError("the engine is closed")
 
-        def play_part(between: Callable[[], None], step: Callable[[], None]) -> None:
+        def play_part(between: Callable[[], bool | None], step: Callable[[], None]) -> None:
             for _ in range(steps):
-                between()
+                if between():
+                    return
                 step()
             between()
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bipedal.engines.warp import WarpEngine
 from bipedal.evaluation.trajectory import Floats, Trajectory, make_trajectory
-from bipedal.physics.constants import HULL, LOWER_0, LOWER_1, TERRAIN_STEP, UPPER_0, UPPER_1
+from bipedal.physics.constants import DT, HULL, LOWER_0, LOWER_1, TERRAIN_STEP, UPPER_0, UPPER_1
 from bipedal.physics.robot import origins_of, robot_arrays
 from bipedal.walker import TIME_LIMITS, Step
 
@@ -84,6 +84,21 @@ class Recorder:
             frames[name] = getattr(step, name).cpu().numpy()[rows]
         self._frames[self._length[places], places] = frames
         self._length[places] += 1
+
+    def take_in(self, notes: npt.NDArray[Any], lengths: Sequence[int], step: Step) -> None:
+        """Note whole episodes of all environments, played by compiled code (fused/episodes.py).
+
+        `notes` (T, R) are those of `Played`, of which each environment has its `length`, and `step`
+        is what it was answered last.
+        """
+        frames, body = self._frames[: len(notes)], notes["body"]
+        for name in ("center", "angle", "rotation", "velocity", "spin"):
+            frames[name] = body[name]
+        frames["torque"] = notes["joint"]["motor_impulse"] * np.float32(1 / DT)
+        frames["touching"], frames["reward"] = notes["touching"], notes["reward"]
+        for name in ("terminated", "truncated", "fell"):
+            frames[name] = getattr(step, name).numpy()[self._rows]  # the last row is what is read
+        self._length[:] = lengths
 
     def finish(self, row: int) -> Trajectory:
         """The environment's episode so far; ends its notes. `ValueError` if it has no timestep."""

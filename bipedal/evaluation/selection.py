@@ -13,13 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from bipedal.config import TrainConfig
 from bipedal.device import CPU
 from bipedal.engines.warp import WarpEngine
-from bipedal.evaluation.episode import ActBatch, Episode, begin, play_episodes
+from bipedal.evaluation.episode import Episode, begin, play_all_at_once, play_episodes
 from bipedal.evaluation.gait import Posture
 from bipedal.evaluation.score import Evaluation
+from bipedal.fused.episodes import can_play
 from bipedal.logs import Row
 from bipedal.policy import Policy
 from bipedal.seeds import CONFIRMATION_SEED, EVALUATION_SEED
@@ -81,10 +83,10 @@ class Evaluator:
         gains = self._gains if policy.actor.mean_std() >= QUIET else (1.0,)
         count = self._engine.num_envs // len(gains)
         gain = torch.tensor(gains, dtype=torch.float64, device=policy.device)
-        act = begin(policy.share(), gain.repeat_interleave(count)[:, None])
+        gain = gain.repeat_interleave(count)
         seeds = [*range(EVALUATION_SEED, EVALUATION_SEED + count)] * len(gains)
         recorded = [row for row in range(len(seeds)) if row % count < GAIT_EPISODES]
-        played = self._play(policy, act, seeds, recorded)
+        played = self._play(policy, gain, seeds, recorded)
         evaluations = [
             Evaluation(self._env_id, EVALUATION_SEED, [played[first + row] for row in range(count)])
             for first in range(0, len(seeds), count)
@@ -105,15 +107,20 @@ class Evaluator:
         count = self._engine.num_envs
         first = CONFIRMATION_SEED + part * count
         seeds = range(first, first + count)
-        played = self._play(policy, begin(policy.share()), seeds)
+        gain = torch.full((count,), policy.gain, dtype=torch.float64, device=policy.device)
+        played = self._play(policy, gain, seeds)
         return np.array([played[number].episodic_return for number in range(count)])
 
     def _play(
-        self, policy: Policy, act: ActBatch, seeds: Sequence[int], recorded: Sequence[int] = ()
+        self, policy: Policy, gain: Tensor, seeds: Sequence[int], recorded: Sequence[int] = ()
     ) -> dict[int, Episode]:
-        """The episodes of some seeds, by number."""
+        """The episodes of some seeds, by number; `gain` (N,) for each environment."""
+        engine = self._engine
+        if can_play(policy, engine):
+            return play_all_at_once(policy, engine, seeds, gain, recorded=recorded)
+        act = begin(policy.share(), gain[:, None])
         stateless = policy.frame_stack.frames == 1
-        return dict(play_episodes(act, self._engine, seeds, recorded=recorded, capture=stateless))
+        return dict(play_episodes(act, engine, seeds, recorded=recorded, capture=stateless))
 
     def close(self) -> None:
         """End the engine's threads."""

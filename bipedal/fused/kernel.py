@@ -29,6 +29,12 @@ def act_between(plan: wp.uint64):
     ...
 
 
+@wp.func_native(_body("greedy"))
+def act_greedily_between(plan: wp.uint64):
+    """Do what lies at this address; see `greedy.cpp`."""
+    ...
+
+
 @wp.kernel
 def steps_kernel(plan: wp.uint64):
     """Call `take_steps` once."""
@@ -39,3 +45,9 @@ def steps_kernel(plan: wp.uint64):
 def between_kernel(plan: wp.uint64):
     """Call `act_between` once."""
     act_between(plan)
+
+
+@wp.kernel
+def greedy_kernel(plan: wp.uint64):
+    """Call `act_greedily_between` once."""
+    act_greedily_between(plan)
