@@ -35,6 +35,7 @@ from bipedal.trainer import Trainer
 
 PHASES: list[tuple[str, Any, str]] = [
     ("engine", WarpEngine, "step"),
+    ("engine, and acting between its steps", WarpEngine, "play"),
     ("actor and critic in the rollout", Actor, "forward"),
     ("actor and critic in the rollout", Critic, "forward"),
     ("normalisation", ObservationNormalizer, "forward"),

@@ -19,8 +19,11 @@ import torch
 from bipedal.checkpoint import SINGLE, load_model, save_best_model, save_model
 from bipedal.config import TrainConfig
 from bipedal.device import choose_device, short_memory_explained
+from bipedal.engines.warp import quiet_warp
 from bipedal.errors import RunFailedError, UserError
 from bipedal.evaluation.selection import Selection
+from bipedal.fused.kernel import load_beside
+from bipedal.fused.network import supports
 from bipedal.initial import initial_policy
 from bipedal.learner import Learner
 from bipedal.logs import RunLog
@@ -72,6 +75,9 @@ class Trainer:
         self.recent_returns: deque[float] = deque(maxlen=config.best_window)
         self._recent: deque[EpisodeStatistics] = deque(maxlen=config.best_window)  # for watchers
         self._on_phase = on_phase
+        if supports(self.policy.actor):
+            quiet_warp()
+            load_beside()
         with short_memory_explained(), ExitStack() as stack:
             self.selection = stack.enter_context(closing(Selection(config, device)))
             learner = Learner(config, self.policy, self.generator)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import warp as wp
+
+from bipedal.errors import RunFailedError
+from bipedal.physics.kernels import load_kernels
 
 wp.set_module_options(
     {"enable_backward": False, "cpu_compiler_flags": "-march=native -ffp-contract=fast"}
@@ -51,3 +56,22 @@ def between_kernel(plan: wp.uint64):
 def greedy_kernel(plan: wp.uint64):
     """Call `act_greedily_between` once."""
     act_greedily_between(plan)
+
+
+_loading = threading.Lock()
+
+
+def load() -> None:
+    """Compile all kernels here, or fetch them from Warp's cache; `RunFailedError` if that fails."""
+    with _loading:
+        load_kernels([steps_kernel], "cpu")
+
+
+def load_beside() -> None:
+    """Begin to do so in a thread: compiling takes seconds, and the physics takes another core."""
+
+    def try_to_load() -> None:
+        with suppress(RunFailedError):  # `load` will say it
+            load()
+
+    threading.Thread(target=try_to_load, daemon=True).start()

@@ -11,8 +11,8 @@ import torch
 import warp as wp
 from torch import Tensor, nn
 
+from bipedal.fused.kernel import load
 from bipedal.networks import Actor, Critic
-from bipedal.physics.kernels import load_kernels
 
 LANES, BLOCK, MAX_LAYERS, MAX_ACTIONS = 8, 64, 16, 64
 """As in network.cpp: numbers in a vector, rows that go through the layers together, limits."""
@@ -69,7 +69,7 @@ class Call:
         `more_room` counts the numbers that the kernel needs room for beside the forward pass.
         Tensors must be contiguous and stay where they are, parameters and their gradients too.
         """
-        load_kernels([kernel], "cpu")
+        load()
         self._kept: list[Any] = []
         layers = parameters_by_layer(module)
         gradients = [[one.grad for one in layer] for layer in layers]
