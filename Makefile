@@ -82,8 +82,8 @@ pretrained: $(VENV)/installed
 	$(call publish,walker)
 	$(BIN)/bipedal record pretrained:walker --out docs/walker.gif --max-seconds 4.2
 
-# Train a Hardcore walker in three stages (about half an hour on one core), and put it in the place
-# of pretrained:hardcore.
+# Train a Hardcore walker in three stages (about 50 minutes on one core), and put it in the place of
+# pretrained:hardcore.
 pretrained-hardcore: $(VENV)/installed
 	rm -rf runs/hardcore runs/hardcore-careful runs/pretrained-hardcore
 	$(BIN)/bipedal train --preset hardcore --seed 1013 --run-dir runs/hardcore --final-episodes 0
