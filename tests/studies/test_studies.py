@@ -428,9 +428,8 @@ def test_levers_are_taken_away_one_at_a_time(
         hardcore_levers, "score", lambda name, *_: pretend(episodic_return=float(name[-1]))
     )
     study = hardcore_levers.STUDY
-    rows = [
-        row for arm in study.arms for row in play(study.name, arm, 15_000_000, tmp_path).rows
-    ]  # fmt: skip
+    budget = HARDCORE.total_timesteps
+    rows = [row for arm in study.arms for row in play(study.name, arm, budget, tmp_path).rows]
     assert [row["condition"] for row in rows] == list(study.conditions)
     assert [row["return"] for row in rows] == [0.0, 0.0, 0.0, 0.0, 1.0]
     names = [name for name, _ in trained]
