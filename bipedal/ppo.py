@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -286,7 +287,7 @@ def improve_policy_at_once(
     steps: FusedSteps, epochs: Sequence[Sequence[Tensor]], clip_range: float
 ) -> Improvement:
     """`improve_policy` in one native call."""
-    indices = [index for minibatches_of_epoch in epochs for index in minibatches_of_epoch]
+    indices = list(chain.from_iterable(epochs))
     done = steps(indices)
     log_ratios = done.log_ratios.split([len(index) for index in indices])
     each = zip(done.losses, done.entropies, log_ratios, done.norms, strict=True)
@@ -298,7 +299,7 @@ def improve_policy_at_once(
 
 def improve_value_at_once(steps: FusedSteps, epochs: Sequence[Sequence[Tensor]]) -> Improvement:
     """`improve_value` in one native call."""
-    done = steps([index for minibatches_of_epoch in epochs for index in minibatches_of_epoch])
+    done = steps(list(chain.from_iterable(epochs)))
     return Improvement(done.losses[-len(epochs[-1]) :].mean()[None], [done.norms])
 
 

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from bipedal import capture
 from bipedal.capture import Captured
 from bipedal.engines.warp import WarpEngine
-from bipedal.fused.network import supports
+from bipedal.fused.episodes import can_play
 from bipedal.fused.rollout import FusedRollout
 from bipedal.history import History
 from bipedal.networks import gaussian_log_prob
@@ -148,13 +147,7 @@ class Collector:
     def _fuse(self) -> FusedRollout | None:
         """The steps of a rollout without a return to Python, where that is possible."""
         engine, policy, rollout, raw = self.engine, self.policy, self.rollout, self._raw
-        if (
-            not isinstance(engine, WarpEngine)
-            or engine.device.type != "cpu"
-            or capture.records(policy.device)
-            or policy.frame_stack.frames > 1
-            or not supports(policy.actor)
-        ):
+        if not (isinstance(engine, WarpEngine) and can_play(policy, engine)):
             return None
         return FusedRollout(
             engine,

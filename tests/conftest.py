@@ -19,7 +19,7 @@ import torch
 from commands import Trained
 from numpy_engine import NumpyEngine
 
-from bipedal import checkpoint, ppo, rollout, session
+from bipedal import checkpoint, ppo, session
 from bipedal.checkpoint import save_model
 from bipedal.config import TrainConfig
 from bipedal.engines.reference import NO_BOX2D, check_box2d
@@ -230,5 +230,5 @@ def make_engine() -> Iterator[EngineMaker]:
 @pytest.fixture
 def without_native_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training takes PyTorch's way, as on a GPU."""
-    for module in (ppo, rollout, episodes):
+    for module in (ppo, episodes):
         monkeypatch.setattr(module, "supports", lambda _: False)

@@ -77,6 +77,21 @@ class Kinematics(NamedTuple):
     """(R, 4) N m, what the motors applied in the last step."""
 
 
+def kinematics_of(
+    body: npt.NDArray[Any], joint: npt.NDArray[Any], touching: npt.NDArray[np.bool_]
+) -> Kinematics:
+    """How robots stand and move by rows of the engine's memory, and by what touches the ground."""
+    return Kinematics(
+        center=body["center"],
+        angle=body["angle"],
+        rotation=body["rotation"],
+        velocity=body["velocity"],
+        spin=body["spin"],
+        touching=touching,
+        torque=joint["motor_impulse"] * np.float32(1 / DT),
+    )
+
+
 _starting = threading.Lock()
 
 
@@ -289,10 +304,8 @@ class WarpEngine:
                 step()
             between()
 
-        jobs = list(
-            map(functools.partial, itertools.repeat(play_part), between, self._launches[False])
-        )
-        self._run(jobs)
+        launches = zip(between, self._launches[False], strict=True)
+        self._run([functools.partial(play_part, *part) for part in launches])
         self.check_overflow()
         if np.isnan(self._action.numpy()).any():
             raise ValueError("an action is NaN")
@@ -435,16 +448,8 @@ class WarpEngine:
         The next episode begins in the step in which the last one ends.
         """
         index = self._checked(rows)
-        body = self._rows("body", index)
-        return Kinematics(
-            center=body["center"],
-            angle=body["angle"],
-            rotation=body["rotation"],
-            velocity=body["velocity"],
-            spin=body["spin"],
-            touching=self._touching(index),
-            torque=self._rows("joint", index)["motor_impulse"] * np.float32(1 / DT),
-        )
+        body, joint = self._rows("body", index), self._rows("joint", index)
+        return kinematics_of(body, joint, self._touching(index))
 
     def _touching(self, rows: Sequence[int]) -> npt.NDArray[np.bool_]:
         """Which bodies of some robots (R, 5) touch the ground."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bipedal.engines.warp import WarpEngine
+from bipedal.engines.warp import WarpEngine, kinematics_of
 from bipedal.evaluation.trajectory import Floats, Trajectory, make_trajectory
-from bipedal.physics.constants import DT, HULL, LOWER_0, LOWER_1, TERRAIN_STEP, UPPER_0, UPPER_1
+from bipedal.physics.constants import HULL, LOWER_0, LOWER_1, TERRAIN_STEP, UPPER_0, UPPER_1
 from bipedal.physics.robot import origins_of, robot_arrays
 from bipedal.walker import TIME_LIMITS, Step
 
@@ -91,11 +91,11 @@ class Recorder:
         `notes` (T, R) are those of `Played`, of which each environment has its `length`, and `step`
         is what it was answered last.
         """
-        frames, body = self._frames[: len(notes)], notes["body"]
-        for name in ("center", "angle", "rotation", "velocity", "spin"):
-            frames[name] = body[name]
-        frames["torque"] = notes["joint"]["motor_impulse"] * np.float32(1 / DT)
-        frames["touching"], frames["reward"] = notes["touching"], notes["reward"]
+        frames = self._frames[: len(notes)]
+        moving = kinematics_of(notes["body"], notes["joint"], notes["touching"])
+        for name, values in moving._asdict().items():
+            frames[name] = values
+        frames["reward"] = notes["reward"]
         for name in ("terminated", "truncated", "fell"):
             frames[name] = getattr(step, name).numpy()[self._rows]  # the last row is what is read
         self._length[:] = lengths

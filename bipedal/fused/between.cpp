@@ -4,10 +4,9 @@
 
 struct Plan {
     Network network;
+    Normaliser normaliser;
     Int step, steps;                 // T; the first is counted here
     Int environments, first, end;    // N, and which of them
-    double epsilon, clip;            // of the normalisation
-    const double *mean, *variance;   // (O,)
     // What the engine says, (N, ...), and where it looks for actions.
     const float *observation, *final_observation;
     const double *reward, *distance;
@@ -47,18 +46,17 @@ if (todo.step > 0) {
 if (todo.step == todo.steps) return;
 
 const Int row = todo.step * todo.environments;
-double* deviation = (double*)take(2 * size);
-for (Int j = 0; j < size; ++j) deviation[j] = ::sqrt(todo.variance[j] + todo.epsilon);
 for (Int start = first; start < end; start += BLOCK) {
     const Int rows = end - start < BLOCK ? end - start : BLOCK;
-    for (Int i = 0; i < rows; ++i)
+    for (Int i = 0; i < rows; ++i) {
+        const float* seen = todo.observation + (start + i) * size;
+        const Int place = (row + start + i) * size;
+        normalise(todo.normaliser, seen, input + i * size);
         for (Int j = 0; j < size; ++j) {
-            const float seen = todo.observation[(start + i) * size + j];
-            double scaled = (seen - todo.mean[j]) / deviation[j];
-            scaled = scaled < -todo.clip ? -todo.clip : scaled > todo.clip ? todo.clip : scaled;
-            todo.raw_observations[(row + start + i) * size + j] = seen;
-            todo.observations[(row + start + i) * size + j] = input[i * size + j] = (float)scaled;
+            todo.raw_observations[place + j] = seen[j];
+            todo.observations[place + j] = input[i * size + j];
         }
+    }
     forward(rows);
     for (Int i = 0; i < rows; ++i)
         for (Int a = 0; a < outputs; ++a) {

@@ -11,9 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from bipedal import capture
 from bipedal.engines.warp import WarpEngine
 from bipedal.fused.kernel import greedy_kernel
-from bipedal.fused.network import LANES, Call, Network, supports
+from bipedal.fused.network import Call, Network, Normaliser, supports
 from bipedal.physics.constants import NUM_BODIES
 from bipedal.policy import Policy
 from bipedal.walker import TIME_LIMITS
@@ -33,8 +34,8 @@ class Played(NamedTuple):
 
 def can_play(policy: Policy, engine: WarpEngine) -> bool:
     """Whether compiled code can play a policy's episodes on an engine."""
-    on_cpu = engine.device.type == "cpu"
-    return on_cpu and policy.frame_stack.frames == 1 and supports(policy.actor)
+    plain = engine.device.type == "cpu" and not capture.records(policy.device)
+    return plain and policy.frame_stack.frames == 1 and supports(policy.actor)
 
 
 def play_greedily(
@@ -58,13 +59,9 @@ def play_greedily(
             greedy_kernel,
             _Plan,
             policy.actor,
-            more_room=4 * policy.normalizer.mean.numel() + LANES,
+            policy.normalizer,
             first=part.start,
             end=part.stop,
-            epsilon=policy.normalizer.epsilon,
-            clip=policy.normalizer.clip,
-            mean=policy.normalizer.mean,
-            variance=policy.normalizer.var,
             gain=gain.float().contiguous(),
             observation=answer.observation,
             reward=answer.reward,
@@ -134,15 +131,14 @@ class _Plan(ctypes.Structure):
 
     _fields_ = [
         ("network", Network),
+        ("normaliser", Normaliser),
         ("first", ctypes.c_int64),
         ("end", ctypes.c_int64),
         ("playing", ctypes.c_int64),
-        ("epsilon", ctypes.c_double),
-        ("clip", ctypes.c_double),
         *(
             (name, ctypes.c_void_p)
             for name in (
-                "mean", "variance", "gain",
+                "gain",
                 "observation", "reward", "terminated", "truncated", "action",
                 "episode_return", "episode_length", "over",
             )

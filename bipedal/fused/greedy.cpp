@@ -3,10 +3,9 @@
 
 struct Plan {
     Network network;
+    Normaliser normaliser;
     Int first, end;                  // which environments
     Int playing;                     // how many of them go on; written
-    double epsilon, clip;            // of the normalisation
-    const double *mean, *variance;   // (O,)
     const float* gain;               // (N,) factors of what the last layer gives
     // What the engine says, (N, ...), and where it looks for actions.
     const float* observation;
@@ -50,8 +49,6 @@ for (Int k = 0; k < todo.recorded; ++k) {
 }
 
 if (todo.episode_length[todo.first] < 0) load();
-double* deviation = (double*)take(2 * size);
-for (Int j = 0; j < size; ++j) deviation[j] = ::sqrt(todo.variance[j] + todo.epsilon);
 todo.playing = 0;
 Int place[BLOCK], rows = 0;
 for (Int i = todo.first; i < todo.end; ++i) {
@@ -63,12 +60,7 @@ for (Int i = todo.first; i < todo.end; ++i) {
         ++todo.episode_length[i];
     }
     if (!todo.over[i]) {
-        for (Int j = 0; j < size; ++j) {
-            const float seen = todo.observation[i * size + j];
-            double scaled = (seen - todo.mean[j]) / deviation[j];
-            scaled = scaled < -todo.clip ? -todo.clip : scaled > todo.clip ? todo.clip : scaled;
-            input[rows * size + j] = (float)scaled;
-        }
+        normalise(todo.normaliser, todo.observation + i * size, input + rows * size);
         place[rows++] = i;
         ++todo.playing;
     }

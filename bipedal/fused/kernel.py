@@ -16,9 +16,9 @@ wp.set_module_options(
 )
 
 
-def _body(name: str) -> str:
-    """The body of a function: a file, with the network before it."""
-    parts = (Path(__file__).with_name(f"{part}.cpp") for part in ("network", name))
+def _body(*names: str) -> str:
+    """The body of a function: some files, with the network before them."""
+    parts = (Path(__file__).with_name(f"{name}.cpp") for name in ("network", *names))
     return "\n".join(part.read_text(encoding="utf-8") for part in parts)
 
 
@@ -28,13 +28,13 @@ def take_steps(plan: wp.uint64):
     ...
 
 
-@wp.func_native(_body("between"))
+@wp.func_native(_body("normaliser", "between"))
 def act_between(plan: wp.uint64):
     """Do what lies at this address; see `between.cpp`."""
     ...
 
 
-@wp.func_native(_body("greedy"))
+@wp.func_native(_body("normaliser", "greedy"))
 def act_greedily_between(plan: wp.uint64):
     """Do what lies at this address; see `greedy.cpp`."""
     ...

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from bipedal.fused.kernel import load
 from bipedal.networks import Actor, Critic
+from bipedal.normalizer import ObservationNormalizer
 
 LANES, BLOCK, MAX_LAYERS, MAX_ACTIONS = 8, 64, 16, 64
 """As in network.cpp: numbers in a vector, rows that go through the layers together, limits."""
@@ -52,6 +53,17 @@ class Network(ctypes.Structure):
     ]
 
 
+class Normaliser(ctypes.Structure):
+    """`Normaliser` of normaliser.cpp."""
+
+    _fields_ = [
+        ("epsilon", ctypes.c_double),
+        ("clip", ctypes.c_double),
+        ("mean", ctypes.c_void_p),
+        ("variance", ctypes.c_void_p),
+    ]
+
+
 class Call:
     """A recorded launch of a kernel, with the plan that it reads and all memory that this names."""
 
@@ -60,14 +72,16 @@ class Call:
         kernel: Any,
         plan: type[ctypes.Structure],
         module: Actor | Critic,
+        normalizer: ObservationNormalizer | None = None,
         more_room: int = 0,
         **values: Any,
     ) -> None:
         """Prepare.
 
-        `plan` is a structure that begins with a `network`, `values` are others of its fields, and
-        `more_room` counts the numbers that the kernel needs room for beside the forward pass.
-        Tensors must be contiguous and stay where they are, parameters and their gradients too.
+        `plan` is a structure that begins with a `network` and, with a `normalizer`, goes on with a
+        `normaliser`; `values` are others of its fields. `more_room` counts the numbers that the
+        kernel needs room for beside the forward pass. Tensors must be contiguous and stay where
+        they are, parameters and their gradients too.
         """
         load()
         self._kept: list[Any] = []
@@ -82,6 +96,13 @@ class Call:
             room=self._keep(torch.empty(room(width) + more_room)),
         )
         self.plan: Any = plan(network=network)
+        if normalizer is not None:
+            self.plan.normaliser = Normaliser(
+                epsilon=normalizer.epsilon,
+                clip=normalizer.clip,
+                mean=self._keep(normalizer.mean),
+                variance=self._keep(normalizer.var),
+            )
         for name, value in values.items():
             setattr(self.plan, name, self._keep(value) if isinstance(value, Tensor) else value)
         where = ctypes.addressof(self.plan)

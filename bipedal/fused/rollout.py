@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
-
-from torch import Tensor
+from typing import Any
 
 from bipedal.engines.warp import WarpEngine
 from bipedal.fused.kernel import between_kernel
-from bipedal.fused.network import LANES, Call, Network
+from bipedal.fused.network import Call, Network, Normaliser
 from bipedal.networks import Actor
 from bipedal.normalizer import ObservationNormalizer
 
@@ -28,7 +27,7 @@ class FusedRollout:
         normalizer: ObservationNormalizer,
         *,
         steps: int,
-        memory: Mapping[str, Tensor],
+        memory: Mapping[str, Any],
     ) -> None:
         """Prepare; `memory` are those fields of `Plan` in between.cpp that are the caller's."""
         self._engine = engine
@@ -40,15 +39,11 @@ class FusedRollout:
                 between_kernel,
                 _Plan,
                 actor,
-                more_room=4 * normalizer.mean.numel() + LANES,
+                normalizer,
                 steps=steps,
                 environments=engine.num_envs,
                 first=part.start,
                 end=part.stop,
-                epsilon=normalizer.epsilon,
-                clip=normalizer.clip,
-                mean=normalizer.mean,
-                variance=normalizer.var,
                 observation=answer.observation,
                 final_observation=answer.final_observation,
                 reward=answer.reward,
@@ -74,17 +69,15 @@ class _Plan(ctypes.Structure):
 
     _fields_ = [
         ("network", Network),
+        ("normaliser", Normaliser),
         ("step", ctypes.c_int64),
         ("steps", ctypes.c_int64),
         ("environments", ctypes.c_int64),
         ("first", ctypes.c_int64),
         ("end", ctypes.c_int64),
-        ("epsilon", ctypes.c_double),
-        ("clip", ctypes.c_double),
         *(
             (name, ctypes.c_void_p)
             for name in (
-                "mean", "variance",
                 "observation", "final_observation", "reward", "distance", "terminated", "truncated",
                 "action",
                 "episode_return", "episode_length",
