@@ -30,11 +30,11 @@ def read_config_file(path: Path) -> dict[str, Any]:
     for name in written:
         if name not in types:
             raise UserError(f"{path} has an unknown option {name!r}{suggest(name, types)}")
-    return {name: _value(path, name, value, types[name][0]) for name, value in written.items()}
+    return {name: field_value(path, name, value, types[name][0]) for name, value in written.items()}
 
 
-def _value(path: Path, name: str, value: object, kind: Any) -> Any:
-    """A value as its field has it."""
+def field_value(path: Path, name: str, value: object, kind: Any) -> Any:
+    """A value that stands in a TOML file as a field of this type has it; UserError if it cannot."""
     if get_origin(kind) is tuple and isinstance(value, list):
         if all(type(part) is int for part in value):
             return tuple(value)

@@ -15,13 +15,13 @@ from filelock import FileLock, Timeout
 
 from bipedal import __version__
 from bipedal.config import TrainConfig, config_from_json, config_to_json
+from bipedal.config_file import MAX_CONFIG_BYTES
 from bipedal.errors import UserError
 from bipedal.fields import shorten
 from bipedal.files import atomic_write, exists, read_file
 from bipedal.processes import usable_cores
 
 RECORDED_PACKAGES = ("torch", "gymnasium", "warp-lang", "box2d", "numpy")
-MAX_CONFIG_BYTES = 1 << 20
 
 
 def check_run_name(run_dir: Path) -> None:

@@ -26,7 +26,9 @@ from bipedal.commands import COMMANDS, models
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [DOCS / "tutorial.md", *sorted((DOCS / "guides").glob("*.md"))]
 NEEDS = {"own-learner": ("stable_baselines3",), "deploy": ("onnx", "onnxruntime"),
-         "own-study": ("scipy",)}  # fmt: skip
+         "own-study": ("scipy",), "hyperparameters": ("optuna",)}  # fmt: skip
+FILES = {"c": "main.c", "toml": "space.toml"}
+"""What a block of a language is written to, for the commands below it."""
 BLOCK = re.compile(r"(?:<!-- ([^\n]+) -->\n)?```(\w+)\n(.*?)\n```", re.DOTALL)
 CHANGES, NOT_RUN = "in the tests: ", "not run in the tests: "
 
@@ -84,8 +86,7 @@ def test_the_blocks_of_a_page_run(page: Path, monkeypatch: pytest.MonkeyPatch) -
         elif block.language == "sh":
             run_shell(block.code)
         else:
-            assert block.language == "c"
-            Path("main.c").write_text(block.code)
+            Path(FILES[block.language]).write_text(block.code)
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from bipedal.commands.arguments import parse
 from bipedal.commands.checking import conformance, study
 from bipedal.commands.models import evaluate, export, info, push
 from bipedal.commands.showing import record, report, share, watch
-from bipedal.commands.training import runs, train
+from bipedal.commands.training import runs, search, train
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "info": info,
     "conformance": conformance,
     "study": study,
+    "search": search,
     "completion": completion,
 }
 
@@ -61,6 +62,7 @@ USAGE = """usage: bipedal COMMAND ...
   info MODEL                 say what is in a model's files
   conformance ENV_ID         compare an environment with Gymnasium's, bit for bit
   study NAME                 put a claim to the test over many seeds
+  search --out DIR           look for better hyperparameters over several seeds
   completion                 complete commands in a shell: eval "$(bipedal completion)"
 
 MODEL is a .safetensors or .pth file, a run directory (its best model) or pretrained:NAME. evaluate,

@@ -14,7 +14,7 @@ from bipedal import options
 from bipedal.commands.arguments import parse
 from bipedal.config import TrainConfig
 from bipedal.config_file import config_text, read_config_file
-from bipedal.fields import Metavar, Positional, Section
+from bipedal.fields import Metavar, Positional, Section, between
 from bipedal.presets import check_start, get_preset
 from bipedal.trackers import TrackerName
 
@@ -73,6 +73,46 @@ def train(arguments: Sequence[str]) -> None:
 def _preset(given: Mapping[str, Any]) -> TrainConfig:
     """Defaults that options of `train` change."""
     return get_preset(given.get("preset", TrainConfig.preset))
+
+
+@dataclass(frozen=True)
+class SearchArguments:
+    """Search for better hyperparameters; writes every candidate and the best one below --out.
+
+    Candidates train with the same seeds. They are compared by the mean, over the timesteps, of the
+    best greedy evaluation so far.
+    """
+
+    out: Annotated[Path, Metavar("DIR")]
+    """Directory to write to: trials.csv, and best.toml for train --config."""
+    preset: str = "default"
+    """What to improve. It is the first candidate."""
+    space: Annotated[Path | None, Metavar("FILE")] = None
+    """TOML file with the hyperparameters to change and their limits, by default eight of PPO's."""
+    candidates: Annotated[int, between(1, 100_000)] = 30
+    """Number of candidates."""
+    seeds: Annotated[int, between(1, 1000)] = 4
+    """Seeds that each candidate trains with."""
+    first_seed: Annotated[int, between(0, 1_000_000)] = 0
+    """The first of them. Do not report on these seeds later."""
+    timesteps: Annotated[int, between(1, 1_000_000_000)] = 2_000_000
+    """Training of a candidate with one seed, at most."""
+    jobs: Annotated[int | None, between(1, 10_000)] = None
+    """Candidates at once, by default as many as fit."""
+    cores: Annotated[int, between(1, 1000)] = 1
+    """Cores of each run."""
+    address: str | None = None
+    """Ray cluster, or "local" to start one here."""
+    resume: bool = False
+    """Go on with the search in --out."""
+
+
+def search(arguments: Sequence[str]) -> None:
+    """Search for better hyperparameters."""
+    args = parse(SearchArguments, "search", arguments)
+    from bipedal.search.search import run_search
+
+    print(run_search(**vars(args)))
 
 
 @dataclass(frozen=True)

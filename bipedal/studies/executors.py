@@ -14,10 +14,13 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from bipedal.errors import UserError
+from bipedal.processes import usable_cores
 from bipedal.studies.study import Trial
 from bipedal.studies.trial import RESULT, run_trial
 
 LOG = "log.txt"
+RETRIES = 2
+"""How often a trial on a cluster is begun again after its machine or process was lost."""
 
 
 class TrialFailedError(Exception):
@@ -122,7 +125,8 @@ class RayExecutor:
             ray.init(address, include_dashboard=False, log_to_driver=False, **options)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UserError(f"there is no Ray cluster at {address}: {error}") from None
-        self._task = ray.remote(num_cpus=cores, max_retries=0)(_run_anywhere)
+        # A trial whose machine goes away is begun again elsewhere; one that fails is not.
+        self._task = ray.remote(num_cpus=cores, max_retries=RETRIES)(_run_anywhere)
 
     def run(self, name: str, trial: Trial) -> dict[str, Any]:
         """Run one trial somewhere on the cluster."""
@@ -147,6 +151,18 @@ class RayExecutor:
         for task in list(self._running):
             self._ray.cancel(task, force=True)
         self._ray.shutdown()
+
+
+def make_executor(address: str | None, jobs: int, cores: int) -> Executor:
+    """Processes on this machine, or tasks on the Ray cluster at `address`."""
+    if address is None:
+        return LocalExecutor(jobs, cores)
+    return RayExecutor(address, jobs, cores)
+
+
+def jobs_that_fit(cores: int) -> int:
+    """How many trials at once have so many cores of this machine each."""
+    return max(1, usable_cores() // max(1, cores))
 
 
 def _run_anywhere(name: str, trial: Trial) -> dict[str, Any]:

@@ -21,12 +21,11 @@ from functools import cached_property
 from pathlib import Path
 
 from bipedal.errors import RunFailedError, UserError
-from bipedal.processes import usable_cores
 from bipedal.progress import console
 from bipedal.run_directory import lock_run
 from bipedal.studies import find_study
 from bipedal.studies.configuration import Settings, fingerprint, git_commit, settings_of
-from bipedal.studies.executors import Executor, LocalExecutor, RayExecutor, TrialFailedError
+from bipedal.studies.executors import Executor, TrialFailedError, jobs_that_fit, make_executor
 from bipedal.studies.page import write_page
 from bipedal.studies.records import (
     Folders,
@@ -163,6 +162,8 @@ def run_study(
     Raises `UserError` for what cannot be asked.
     """
     study = find_study(name)
+    if not study.arms:
+        raise UserError(f"{name} is no study: see bipedal {name} --help")
     _need(name, "scipy", *study.requires)
     plan = Plan(
         study,
@@ -173,13 +174,13 @@ def run_study(
         first_seed=first_seed,
         cores=cores,
     )
-    jobs = max(1, usable_cores() // max(1, cores)) if jobs is None else jobs
+    jobs = jobs_that_fit(cores) if jobs is None else jobs
     _check(plan, jobs)
 
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
-    executor = _executor(address, jobs, cores)
+    executor = make_executor(address, jobs, cores)
     try:
         with open_plan(plan, resume=resume):
             try:
@@ -203,12 +204,6 @@ def rewrite_page(name: str, out: Path | None = None) -> Path:
     found, summary = read_published(folders)
     made = {key: value for key, value in summary.items() if key in ("command", "facts")}
     return write_page(study, folders.page, found, made)
-
-
-def _executor(address: str | None, jobs: int, cores: int) -> Executor:
-    if address is None:
-        return LocalExecutor(jobs, cores)
-    return RayExecutor(address, jobs, cores)
 
 
 def _need(name: str, *modules: str) -> None:
