@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import shutil
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -168,7 +169,8 @@ def _train(plan: Plan, proposal: Proposal, seed: int, executor: Executor) -> dic
     arm = describe(plan.preset, proposal.changes)
     configuration(arm, plan.timesteps)
     folder = plan.out / "trials" / f"{proposal.number:05}" / str(seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # of a candidate that was cut off
+    folder.mkdir(parents=True)
     trial = Trial(arm, seed, plan.timesteps, folder.resolve(), plan.cores)
     result = executor.run(CANDIDATE.name, trial)
     if result["configuration"] != fingerprint(

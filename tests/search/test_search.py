@@ -41,8 +41,10 @@ class Fake:
     def run(self, name: str, trial: Trial) -> dict[str, Any]:
         assert name == "search"
         if len(self.ran) == self.stop_at:
+            (trial.folder / "run").mkdir()
             raise KeyboardInterrupt
         self.ran.append((trial.arm, trial.seed))
+        (trial.folder / "run").mkdir()  # refused where a candidate that was cut off has left one
         if self.failing:
             raise TrialFailedError("the ground opened")
         epochs = json.loads(trial.arm).get("epochs", TrainConfig().epochs)
