@@ -116,7 +116,7 @@ class TrainConfig:
     """Timesteps that each environment adds to a rollout."""
     minibatch_size: Annotated[int, between(1, MAX_OBSERVATIONS)] = 2048
     """Samples in one gradient step."""
-    epochs: Annotated[int, between(1, 1000)] = 10
+    epochs: Annotated[int, between(1, 1000)] = 6
     """Passes over each rollout."""
     gamma: Discount = 0.99
     """Discount factor γ per timestep when training begins."""
@@ -129,9 +129,9 @@ class TrainConfig:
     entropy_coefficient: Annotated[float, between(0, 10)] = 0.0
     """Weight of the policy's entropy in its objective, per nat."""
 
-    policy_learning_rate: Annotated[Rate, Section("Learning rates")] = 7e-4
+    policy_learning_rate: Annotated[Rate, Section("Learning rates")] = 9e-4
     """Adam's step size for the actor."""
-    critic_learning_rate: Rate = 7e-4
+    critic_learning_rate: Rate = 9e-4
     """Adam's step size for the critic."""
     learning_rate_schedule: Literal["constant", "linear"] = "linear"
     """Whether the learning rates fall over `anneal_timesteps`."""

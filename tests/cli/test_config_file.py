@@ -44,7 +44,7 @@ def test_options_come_before_the_file_and_the_file_before_the_preset() -> None:
 def test_a_dump_explains_each_value(capsys: Captured) -> None:
     assert cli.main(["train", "--dump-config"]) == 0
     text = capsys.readouterr().out
-    assert "# Passes over each rollout\nepochs = 10\n" in text
+    assert "# Passes over each rollout\nepochs = 6\n" in text
     assert tomllib.loads(text).keys() == {
         field.name for field in dataclasses.fields(DEFAULT) if field.name != "init_from"
     }
