@@ -1,6 +1,6 @@
 """How long a newcomer waits: the share of seeds whose run is over, against seconds.
 
-    bipedal study seeds --arms default --first-seed 1600 --seeds 12 --jobs 1 --cores 2 \\
+    bipedal study seeds --arms default --first-seed 1700 --seeds 8 --jobs 1 --cores 2 \\
         --out runs/default-seeds
     cp runs/default-seeds/trials.csv results/default-seeds.csv
     python benchmarks/solved_share.py

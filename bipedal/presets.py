@@ -69,7 +69,7 @@ Where its values come from (tuned on seeds 0 to 6, the warm restart on others to
   initial log-std of -0.5. These reached 300 where wider, tanh or noisier variants stopped short or
   learned to stand still.
 * Minibatches of 2048 at 9e-4. Ten epochs at 7e-4 took as many timesteps in the median of 17 tuning
-  seeds, and a fifth more time for each. The rate falls slowly, over 2.5M timesteps, to almost
+  seeds, and a quarter more time for each. The rate falls slowly, over 2.5M timesteps, to almost
   nothing: what separates 280 from 310 is a fall in one episode of twenty, which is little to learn
   from. Annealed over 1.5M to a tenth, some seeds needed a second or third restart.
 * λ 0.95 and ε 0.2 are from Schulman et al. 2017, table 3. Adam's ε of 1e-5, the gradient norm of
