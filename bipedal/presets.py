@@ -61,7 +61,7 @@ of 0. Videos are recorded with the training statistics instead of fresh ones. On
 """
 
 DEFAULT = TrainConfig()
-"""The walker for a laptop: it stops when the walker is solved, most often in about a minute.
+"""The walker for a laptop: it stops when the walker is solved, most often within a minute.
 
 Where its values come from (tuned on seeds 0 to 6, the warm restart on others too, docs/learner.md):
 
