@@ -22,15 +22,20 @@ def read_config_file(path: Path) -> dict[str, Any]:
     Raises `UserError` for a file that is not TOML, for a name that is no field, and for a value of
     another type. Limits are not checked.
     """
-    try:
-        written = tomllib.loads(read_file(path, MAX_CONFIG_BYTES).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path} is not TOML: {error}") from None
+    written = read_toml(path)
     types = field_types(TrainConfig)
     for name in written:
         if name not in types:
             raise UserError(f"{path} has an unknown option {name!r}{suggest(name, types)}")
     return {name: field_value(path, name, value, types[name][0]) for name, value in written.items()}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file says; UserError if it is none."""
+    try:
+        return tomllib.loads(read_file(path, MAX_CONFIG_BYTES).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{path} is not TOML: {error}") from None
 
 
 def field_value(path: Path, name: str, value: object, kind: Any) -> Any:

@@ -23,12 +23,16 @@ def describe(preset: str, changes: Mapping[str, Any]) -> str:
     return json.dumps({"preset": preset, **changes}, sort_keys=True)
 
 
-def configuration(arm: str, timesteps: int) -> TrainConfig:
-    """Undo `describe`, with a budget; `UserError` if the values do not go together."""
+def with_changes(arm: str) -> TrainConfig:
+    """Undo `describe`; evaluations decide on the best model of a candidate."""
     given = json.loads(arm)
     preset = config_to_json(get_preset(given["preset"]))
-    config = budgeted(config_from_json({**preset, **given}), timesteps)
-    config = replace(config, best_by="evaluation")
+    return replace(config_from_json({**preset, **given}), best_by="evaluation")
+
+
+def configuration(arm: str, timesteps: int) -> TrainConfig:
+    """What a candidate trains with; `UserError` if the values do not go together."""
+    config = budgeted(with_changes(arm), timesteps)
     config.validate()
     return config
 

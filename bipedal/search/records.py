@@ -13,7 +13,7 @@ from bipedal.config import TrainConfig
 from bipedal.config_file import config_text
 from bipedal.errors import RunFailedError, UserError
 from bipedal.files import atomic_write, exists, read_file
-from bipedal.search.candidate import configuration, describe
+from bipedal.search.candidate import describe, with_changes
 from bipedal.studies.configuration import describe_difference
 from bipedal.tables import write_table
 
@@ -123,12 +123,10 @@ def best_of(tried: Sequence[Tried]) -> Tried | None:
     return min(done, key=_rank) if done else None
 
 
-def write_best(out: Path, preset: TrainConfig, best: Tried) -> Path:
+def write_best(out: Path, preset: str, best: Tried) -> Path:
     """Write `best.toml`, which `bipedal train --config` reads; returns its path."""
-    arm = describe(preset.preset, best.changes)
-    config = configuration(arm, preset.total_timesteps)
-    kept = {name: getattr(preset, name) for name in ("checkpoint_interval", "final_episodes")}
     path = out / "best.toml"
-    text = config_text(TrainConfig(**{**vars(config), **kept}), options.explanations(TrainConfig))
+    config = with_changes(describe(preset, best.changes))
+    text = config_text(config, options.explanations(TrainConfig))
     atomic_write((path, text.encode()))
     return path

@@ -9,11 +9,11 @@ search that is cut off loses those that were running and no more.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import shutil
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from bipedal.errors import RunFailedError, UserError
 from bipedal.presets import check_start, get_preset
 from bipedal.progress import console
 from bipedal.run_directory import lock_run
-from bipedal.search.candidate import CANDIDATE, configuration, describe
+from bipedal.search.candidate import CANDIDATE, describe
 from bipedal.search.records import (
     Tried,
     best_of,
@@ -33,7 +33,13 @@ from bipedal.search.records import (
 )
 from bipedal.search.space import DEFAULT_SPACE, Space, read_space
 from bipedal.studies.configuration import fingerprint, settings_of
-from bipedal.studies.executors import Executor, TrialFailedError, jobs_that_fit, make_executor
+from bipedal.studies.executors import (
+    Executor,
+    TrialFailedError,
+    jobs_that_fit,
+    make_executor,
+    run_all,
+)
 from bipedal.studies.study import Trial
 
 if TYPE_CHECKING:
@@ -108,8 +114,7 @@ def run_search(
 def _search(plan: Plan, tried: list[Tried], executor: Executor) -> Path:
     from bipedal.search.proposals import Proposals  # Optuna comes with it
 
-    config = get_preset(plan.preset)
-    proposals = Proposals(config, plan.space, tried)
+    proposals = Proposals(get_preset(plan.preset), plan.space, tried)
     try:
         _try_all(plan, proposals, tried, executor)
     finally:
@@ -118,26 +123,18 @@ def _search(plan: Plan, tried: list[Tried], executor: Executor) -> Path:
     best = best_of(tried)
     if best is None:
         raise RunFailedError(f"every candidate failed, the first with: {tried[0].error}")
-    return write_best(plan.out, config, best)
+    return write_best(plan.out, plan.preset, best)
 
 
 def _try_all(plan: Plan, proposals: Proposals, tried: list[Tried], executor: Executor) -> None:
     """Try as many candidates as are left, several at once, and add them to `tried`."""
-    with ThreadPoolExecutor(executor.jobs) as threads:
-        try:
-            left: set[Future[Tried]] = {
-                threads.submit(_try, plan, proposals, executor)
-                for _ in range(plan.candidates - len(tried))
-            }
-            while left:
-                ended, left = wait(left, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    tried.append(future.result())
-                    _say(f"[{len(tried)}/{plan.candidates}] {_in_words(tried[-1], tried)}")
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            executor.close()
-            raise
+
+    def ended(one: Tried) -> None:
+        tried.append(one)
+        _say(f"[{len(tried)}/{plan.candidates}] {_in_words(one, tried)}")
+
+    job = functools.partial(_try, plan, proposals, executor)
+    run_all(executor, [job] * (plan.candidates - len(tried)), ended)
 
 
 def _try(plan: Plan, proposals: Proposals, executor: Executor) -> Tried:
@@ -167,15 +164,13 @@ def _try(plan: Plan, proposals: Proposals, executor: Executor) -> Tried:
 def _train(plan: Plan, proposal: Proposal, seed: int, executor: Executor) -> dict[str, Any]:
     """Train a candidate with one seed, wherever the executor does; returns its row."""
     arm = describe(plan.preset, proposal.changes)
-    configuration(arm, plan.timesteps)
+    expected = fingerprint(settings_of(CANDIDATE, arm, plan.timesteps, plan.cores))
     folder = plan.out / "trials" / f"{proposal.number:05}" / str(seed)
     shutil.rmtree(folder, ignore_errors=True)  # of a candidate that was cut off
     folder.mkdir(parents=True)
     trial = Trial(arm, seed, plan.timesteps, folder.resolve(), plan.cores)
     result = executor.run(CANDIDATE.name, trial)
-    if result["configuration"] != fingerprint(
-        settings_of(CANDIDATE, arm, plan.timesteps, plan.cores)
-    ):
+    if result["configuration"] != expected:
         raise TrialFailedError("it ran with other packages or source than the search began with")
     row: dict[str, Any] = result["rows"][0]
     return row

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin
 
 from bipedal.config import TrainConfig
-from bipedal.config_file import MAX_CONFIG_BYTES, field_value
+from bipedal.config_file import field_value, read_toml
 from bipedal.errors import UserError
 from bipedal.fields import field_types, suggest
-from bipedal.files import read_file
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -90,10 +88,7 @@ def read_space(path: Path) -> Space:
     It has `low` and `high`, and perhaps `log = true`; or `choices`, a list. Raises `UserError` for
     anything else, for names that are no hyperparameters and for values of another type.
     """
-    try:
-        tables = tomllib.loads(read_file(path, MAX_CONFIG_BYTES).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path} is not TOML: {error}") from None
+    tables = read_toml(path)
     if not tables:
         raise UserError(f"{path} names no hyperparameter")
     return {name: _entry(path, name, table) for name, table in tables.items()}

@@ -9,15 +9,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bipedal.errors import UserError
 from bipedal.processes import usable_cores
 from bipedal.studies.study import Trial
 from bipedal.studies.trial import RESULT, run_trial
 
+T = TypeVar("T")
 LOG = "log.txt"
 RETRIES = 2
 """How often a trial on a cluster is begun again after its machine or process was lost."""
@@ -158,6 +161,27 @@ def make_executor(address: str | None, jobs: int, cores: int) -> Executor:
     if address is None:
         return LocalExecutor(jobs, cores)
     return RayExecutor(address, jobs, cores)
+
+
+def run_all(
+    executor: Executor, jobs: Sequence[Callable[[], T]], ended: Callable[[T], None]
+) -> None:
+    """Do jobs that wait for an executor, as many at once as it has room for.
+
+    `ended` is told what each returned, as they end, in the caller's thread. An exception, be it of
+    a job, of `ended` or Ctrl-C, cuts off what is running.
+    """
+    with ThreadPoolExecutor(executor.jobs) as threads:
+        try:
+            left: set[Future[T]] = {threads.submit(job) for job in jobs}
+            while left:
+                done, left = wait(left, return_when=FIRST_COMPLETED)
+                for future in done:
+                    ended(future.result())
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            executor.close()
+            raise
 
 
 def jobs_that_fit(cores: int) -> int:

@@ -10,11 +10,11 @@ never stand in one table.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +25,13 @@ from bipedal.progress import console
 from bipedal.run_directory import lock_run
 from bipedal.studies import find_study
 from bipedal.studies.configuration import Settings, fingerprint, git_commit, settings_of
-from bipedal.studies.executors import Executor, TrialFailedError, jobs_that_fit, make_executor
+from bipedal.studies.executors import (
+    Executor,
+    TrialFailedError,
+    jobs_that_fit,
+    make_executor,
+    run_all,
+)
 from bipedal.studies.page import write_page
 from bipedal.studies.records import (
     Folders,
@@ -104,20 +110,16 @@ def run_plan(
     done = total - len(waiting)
     if done:
         say(f"{done} of {total} trials are done already")
-    with ThreadPoolExecutor(executor.jobs) as threads:
-        try:
-            running = {threads.submit(_settle, plan, trial, executor): trial for trial in waiting}
-            left: set[Future[str]] = set(running)
-            while left:
-                ended, left = wait(left, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    done += 1
-                    trial = running[future]
-                    say(f"[{done}/{total}] {trial.arm}, seed {trial.seed}: {future.result()}")
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            executor.close()
-            raise
+
+    def settle(trial: Trial) -> str:
+        return f"{trial.arm}, seed {trial.seed}: {_settle(plan, trial, executor)}"
+
+    def ended(how: str) -> None:
+        nonlocal done
+        done += 1
+        say(f"[{done}/{total}] {how}")
+
+    run_all(executor, [functools.partial(settle, trial) for trial in waiting], ended)
 
 
 def _settle(plan: Plan, trial: Trial, executor: Executor) -> str:
